@@ -1,0 +1,277 @@
+"""Frozen values that cross the boundaries between modules.
+
+They hold data and answer questions about themselves; they read no file, no database and
+no clock, and nobody changes them after they are made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+ParamValue: TypeAlias = str | int | float | bool | None
+Params: TypeAlias = Mapping[str, ParamValue]
+"""Active hyperparameters by name; inactive ones are absent, constants present."""
+
+Task: TypeAlias = Literal["classification", "regression"]
+TrialState: TypeAlias = Literal["running", "complete", "stopped", "failed"]
+StudyState: TypeAlias = Literal[
+    "queued", "running", "interrupted", "complete", "failed", "cancelled"
+]
+FAILURE_KINDS = ("error", "nan", "timeout", "memory", "worker-lost")
+
+
+def params_key(params: Params) -> str:
+    """Return a text that two params share only if they are the same trial.
+
+    Unlike ``==`` it tells 1, 1.0 and True apart, which are different choices.
+    """
+    return repr(sorted(params.items()))
+
+
+def mean(values: Sequence[float]) -> float:
+    """Add from left to right and divide, to the last digit what numpy does for few."""
+    total = 0.0
+    for value in values:
+        total += value
+    return total / len(values)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A table ready for cross-validation.
+
+    Args:
+        X: Features, shape (n_rows, n_features). Numeric columns are float64 with NaN
+            for a missing value; categorical ones text (dtype object) with None.
+        y: Class codes 0..n_classes-1 (int64), or float64 targets; shape (n_rows,).
+        task: What ``y`` is.
+        classes: Labels by class code as the user wrote them; None for regression.
+        numeric: Names of the numeric columns, in the order of ``X``.
+        categorical: Names of the categorical columns, in the order of ``X``.
+        target: Name of the target, for messages and tables.
+        notes: What was decided while reading, one sentence each, for the user.
+    """
+
+    X: pd.DataFrame
+    y: NDArray[Any]
+    task: Task
+    classes: NDArray[Any] | None
+    numeric: tuple[str, ...]
+    categorical: tuple[str, ...]
+    target: str = "target"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.y)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes; 0 for regression."""
+        return 0 if self.classes is None else len(self.classes)
+
+    def take(self, rows: NDArray[np.intp]) -> Dataset:
+        """Return the given rows, an array of positions, as a data set of their own."""
+        return Dataset(
+            X=self.X.iloc[rows].reset_index(drop=True),
+            y=self.y[rows],
+            task=self.task,
+            classes=self.classes,
+            numeric=self.numeric,
+            categorical=self.categorical,
+            target=self.target,
+            notes=self.notes,
+        )
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """How one fold of one trial ended.
+
+    Args:
+        fold: Index of the fold, from 0.
+        score: The study's metric on the fold's validation rows; None if it failed.
+        train_score: The same metric on the rows that were trained on.
+        metrics: Every metric of the study on the validation rows, by name.
+        train_metrics: The same on the training rows.
+        fit_seconds: Wall time of preprocessing and training.
+        score_seconds: Wall time of predicting and scoring.
+        n_epochs: Epochs trained, or None where the family has none.
+        best_epoch: Epoch (from 1) whose weights were kept, or None.
+        n_parameters: Trained weights of the network, or None where that says nothing.
+        curves: Learning curves by name (``loss``, ``val_loss``, ...), a value an epoch.
+        predictions: Out-of-fold predictions on the validation rows, in the order of the
+            fold: probabilities, shape (n_val, n_classes), or values, shape (n_val,).
+        failure: One of `FAILURE_KINDS`, or None if the fold ended well.
+        error: The traceback of a failed fold.
+        engine: What trained it, for example ``keras 3.15.1 tensorflow 2.21.0 fit``.
+    """
+
+    fold: int
+    score: float | None = None
+    train_score: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    train_metrics: Mapping[str, float] = field(default_factory=dict)
+    fit_seconds: float = 0.0
+    score_seconds: float = 0.0
+    n_epochs: int | None = None
+    best_epoch: int | None = None
+    n_parameters: int | None = None
+    curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    predictions: NDArray[Any] | None = None
+    failure: str | None = None
+    error: str | None = None
+    engine: str = ""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One set of params and what came of it.
+
+    Args:
+        number: 0, 1, 2, ... within its study.
+        params: Its active hyperparameters.
+        state: ``running`` until every fold is in, or one has failed.
+        score: Mean of the folds' scores; None unless complete.
+        folds: Results in, ordered by fold. Those after a failed fold do not count.
+        failure: Kind of the lowest failed fold.
+        error: Its traceback.
+        beyond_stop: Finished after the trial that ended the study: kept, not counted.
+    """
+
+    number: int
+    params: Params
+    state: TrialState = "running"
+    score: float | None = None
+    folds: tuple[FoldResult, ...] = ()
+    failure: str | None = None
+    error: str | None = None
+    beyond_stop: bool = False
+
+    @property
+    def finished(self) -> bool:
+        return self.state != "running"
+
+    @property
+    def std(self) -> float | None:
+        """Standard deviation of the folds' scores, as scikit-learn's (ddof 0)."""
+        if self.score is None:
+            return None
+        scores = [fold.score for fold in self.folds if fold.score is not None]
+        return math.sqrt(mean([(score - self.score) ** 2 for score in scores]))
+
+    @property
+    def train_score(self) -> float | None:
+        """Mean training score of a complete trial."""
+        scores = [f.train_score for f in self.folds if f.train_score is not None]
+        return mean(scores) if self.state == "complete" and scores else None
+
+    @property
+    def fit_seconds(self) -> float | None:
+        """Mean training time of the folds that are in."""
+        return mean([f.fit_seconds for f in self.folds]) if self.folds else None
+
+
+def judge(trial: Trial, folds: Mapping[int, FoldResult], n_folds: int) -> Trial:
+    """Return ``trial`` with the state that the ``folds`` which are in give it.
+
+    A trial fails with its lowest failed fold, once every fold below that is in; folds
+    above it do not count, however many happened to be trained. So the outcome does not
+    depend on how many workers there were.
+    """
+    counted: list[FoldResult] = []
+    for index in range(n_folds):
+        if index not in folds:
+            return _with(trial, "running", [folds[fold] for fold in sorted(folds)])
+        counted.append(folds[index])
+        if folds[index].failure is not None:
+            return _with(trial, "failed", counted)
+    return _with(trial, "complete", counted)
+
+
+def _with(trial: Trial, state: TrialState, folds: Sequence[FoldResult]) -> Trial:
+    failed = folds[-1] if state == "failed" else None
+    scores = [fold.score for fold in folds if fold.score is not None]
+    score = mean(scores) if state == "complete" else None
+    return Trial(
+        number=trial.number,
+        params=trial.params,
+        state=state,
+        score=score,
+        folds=tuple(folds),
+        failure=failed.failure if failed else None,
+        error=failed.error if failed else None,
+        beyond_stop=trial.beyond_stop,
+    )
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """A study as the store knows it.
+
+    Args:
+        name: Unique in its store.
+        state: What is happening to it.
+        reason: Why it ended, in words; empty while it has not.
+        document: The study file in canonical form, every default filled in.
+        text: The study file as the user wrote it.
+        folder: Where the study file lies; its paths are relative to this.
+        fingerprint: Of the data set.
+        family: Name of the family of models.
+        strategy: Name of the strategy.
+        metric: The score.
+        task: What the target is.
+        n_folds: Folds of every trial.
+        seed: Of everything random.
+        engine: Kind of engine that trains it.
+        backend: What trains the networks, for example ``tensorflow``.
+        active_seconds: How long it has been running, over all runs.
+        created_at: Aware UTC.
+        finished_at: Aware UTC; None while it has not ended.
+    """
+
+    name: str
+    state: StudyState
+    document: Mapping[str, Any]
+    text: str
+    folder: str
+    fingerprint: str
+    family: str
+    strategy: str
+    metric: str
+    task: Task
+    n_folds: int
+    seed: int
+    engine: str
+    backend: str
+    created_at: datetime
+    finished_at: datetime | None = None
+    active_seconds: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    """One line of `hpo list`.
+
+    ``n_trials`` counts finished trials that count; ``owner`` is who runs it now.
+    """
+
+    name: str
+    state: StudyState
+    n_trials: int
+    best_score: float | None
+    owner: str | None
+    strategy: str
+    family: str
+    metric: str
+    created_at: datetime
