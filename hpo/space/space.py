@@ -1,0 +1,172 @@
+"""The search space: which values each hyperparameter may take, and when it is active.
+
+One space serves every strategy: it can be sampled, counted and enumerated exactly,
+conditions included. It knows nothing of study files, networks or search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from hpo.errors import Problem, SpecError, near_match
+from hpo.records import Params, ParamValue
+from hpo.space.cells import Cells
+from hpo.space.conditions import condition_problems, expand
+from hpo.space.kinds import Hyperparameter, as_hyperparameter, describe
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Space:
+    """An immutable search space.
+
+    Args:
+        hyperparameters: By name, in the order they are shown and enumerated: a `Float`,
+            `Int` or `Categorical`; a plain list, which is a `Categorical`; or a plain
+            value, which is a constant.
+
+    Raises:
+        SpecError: With every mistake found; paths start with the hyperparameter's name.
+
+    Example:
+        >>> from hpo.space import Categorical, Int
+        >>> units = Categorical([8, 16], when={"layers": 1})
+        >>> space = Space(layers=Int(0, 1), units=units)
+        >>> space.size
+        3
+        >>> [dict(params) for params in space.cells()]
+        [{'layers': 0}, {'layers': 1, 'units': 8}, {'layers': 1, 'units': 16}]
+    """
+
+    def __init__(self, /, **hyperparameters: Any) -> None:
+        declared: dict[str, Hyperparameter] = {}
+        problems: list[Problem] = []
+        for name, given in hyperparameters.items():
+            try:
+                declared[name] = as_hyperparameter(given)
+            except SpecError as error:
+                problems += [
+                    Problem(_join(name, p.where), p.what) for p in error.problems
+                ]
+        problems += condition_problems(declared, frozenset(hyperparameters))
+        if problems:
+            raise SpecError(problems)
+        self.declared: Mapping[str, Hyperparameter] = declared
+        self.hyperparameters, self.conditions = expand(declared)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every hyperparameter there can be, parents before children."""
+        return tuple(self.hyperparameters)
+
+    def __repr__(self) -> str:
+        inner = ", ".join(f"{name}={hp!r}" for name, hp in self.declared.items())
+        return f"Space({inner})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Space) and repr(self) == repr(other)
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+    def is_active(self, name: str, params: Params) -> bool:
+        """Tell whether ``name`` has a value, given those of its parents."""
+        return all(condition.met(params) for condition in self.conditions[name])
+
+    @cached_property
+    def always_active(self) -> tuple[str, ...]:
+        """Names of the hyperparameters that every params has."""
+        return tuple(name for name in self.names if not self.conditions[name])
+
+    def sample(self, rng: np.random.Generator) -> dict[str, ParamValue]:
+        """Draw each active hyperparameter uniformly on its own (log, step) scale."""
+        params: dict[str, ParamValue] = {}
+        for name, hyperparameter in self.hyperparameters.items():
+            if self.is_active(name, params):
+                params[name] = hyperparameter.draw(rng)
+        return params
+
+    def defaults(self, wanted: Params) -> dict[str, ParamValue]:
+        """Move ``wanted`` into the space.
+
+        A value outside its range goes to the nearest inside; where one is missing or
+        None it is the middle of the range (geometric if log) or the first choice.
+        ``units`` stands for all of ``units_0``, ``units_1``, ...
+        """
+        params: dict[str, ParamValue] = {}
+        for name, hyperparameter in self.hyperparameters.items():
+            if self.is_active(name, params):
+                shared = wanted.get(self._declared_name(name))
+                params[name] = hyperparameter.nearest(wanted.get(name, shared))
+        return params
+
+    def why_not(self, params: Params) -> str | None:
+        """Say why ``params`` are not in the space, or None if they are."""
+        for name, hyperparameter in self.hyperparameters.items():
+            if not self.is_active(name, params):
+                if name in params:
+                    return f"{name}: is not active with these values"
+            elif name not in params:
+                return f"{name}: is missing"
+            elif not hyperparameter.holds(params[name]):
+                return f"{name}: {params[name]!r} is outside {describe(hyperparameter)}"
+        for name in params:
+            if name not in self.hyperparameters:
+                return f"{name}: is not in the space{near_match(name, self.names)}"
+        return None
+
+    @cached_property
+    def size(self) -> int | None:
+        """How many different params there are.
+
+        None if they are infinitely many, or too entangled to be counted.
+        """
+        if any(hp.values is None for hp in self.hyperparameters.values()):
+            return None
+        try:
+            return self._all.count
+        except SpecError:
+            return None
+
+    def cells(self) -> Iterator[dict[str, ParamValue]]:
+        """Yield every params of a finite space once."""
+        return iter(self._all)
+
+    @cached_property
+    def _all(self) -> Cells:
+        return Cells(
+            self.conditions,
+            {n: hp.values or () for n, hp in self.hyperparameters.items()},
+        )
+
+    @cached_property
+    def grid(self) -> Cells:
+        """The cells a grid visits.
+
+        Raises:
+            SpecError: A range has a continuum of values and no ``points``.
+        """
+        axes = {name: hp.grid() for name, hp in self.hyperparameters.items()}
+        problems = [
+            Problem(
+                self._declared_name(name),
+                f"a grid needs finitely many values; got {describe(hp)}; add "
+                f"`points: 5` or a step, or list the values",
+            )
+            for name, hp in self.hyperparameters.items()
+            if axes[name] is None
+        ]
+        if problems:
+            raise SpecError(list(dict.fromkeys(problems)))
+        return Cells(self.conditions, {name: axis or () for name, axis in axes.items()})
+
+    def _declared_name(self, name: str) -> str:
+        """Return what the space calls it: ``units`` for ``units_0``."""
+        return name if name in self.declared else name.rpartition("_")[0]
+
+
+def _join(name: str, where: str) -> str:
+    return f"{name}.{where}" if where else name
