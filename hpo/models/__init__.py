@@ -1,0 +1,39 @@
+"""Families of models, found by the name that a study file gives them.
+
+Importing this package imports no library of models; `get_family` imports scikit-learn
+only for ``sklearn.<class>``, and TensorFlow comes in when a Keras network is trained.
+"""
+
+from __future__ import annotations
+
+from hpo.errors import Problem, SpecError, near_match
+from hpo.models.family import Family, FitRequest, Fitted, Predictor
+
+__all__ = ["FAMILIES", "Family", "FitRequest", "Fitted", "Predictor", "get_family"]
+
+FAMILIES = ("keras-mlp", "sklearn-mlp")
+"""Names of the families besides ``sklearn.<class>``."""
+
+
+def get_family(name: str) -> Family:
+    """Return the family that a study file calls ``name``.
+
+    Raises:
+        SpecError: There is none of this name, or it names a scikit-learn class that
+            cannot be used. Nothing outside scikit-learn is imported to find out.
+    """
+    if name == "keras-mlp":
+        from hpo.models.keras_mlp import KerasMlp
+
+        return KerasMlp()
+    if name == "sklearn-mlp":
+        from hpo.models.sklearn_mlp import SklearnMlp
+
+        return SklearnMlp()
+    if isinstance(name, str) and name.startswith("sklearn."):
+        from hpo.models.sklearn_estimator import SklearnEstimator
+
+        return SklearnEstimator(name)
+    expected = f"expected one of {', '.join(FAMILIES)} or sklearn.<class>"
+    hint = near_match(name, FAMILIES)
+    raise SpecError([Problem("model", f"{expected}; got {name!r}{hint}")])

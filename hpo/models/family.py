@@ -1,0 +1,98 @@
+"""The contract between cross-validation and a family of models.
+
+A family knows its hyperparameters and trains networks on arrays that are ready for it.
+It never splits, preprocesses or scores data, and it is never shown a validation row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hpo.errors import Problem
+from hpo.records import Params, ParamValue, Task
+from hpo.space import Space
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """One network to train: the training part of one fold of one trial.
+
+    Args:
+        params: Active hyperparameters of the trial.
+        X: Preprocessed features of the training rows, float64, shape
+            (n_train, n_features).
+        y: Class codes 0..n_classes-1 (int64) or float64 targets, shape (n_train,).
+        task: What ``y`` is.
+        n_classes: Number of classes of the whole data set; 0 for regression.
+        seed: Seeds everything random in this fit; from 0 to 2**32 - 1.
+    """
+
+    params: Params
+    X: NDArray[Any]
+    y: NDArray[Any]
+    task: Task
+    n_classes: int
+    seed: int
+
+
+class Predictor(Protocol):
+    """A trained model; classifiers also have predict_proba or decision_function.
+
+    ``predict(X)`` gives class codes or values, shape (n,); ``predict_proba(X)`` gives
+    probabilities, shape (n, n_classes), columns in the order of the class codes.
+    """
+
+    def predict(self, X: NDArray[Any]) -> NDArray[Any]: ...
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained network and how its training went; see `hpo.records.FoldResult`."""
+
+    model: Predictor
+    fit_seconds: float
+    n_epochs: int | None = None
+    best_epoch: int | None = None
+    n_parameters: int | None = None
+    curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    engine: str = ""
+
+
+class Family(Protocol):
+    """A family of models.
+
+    ``name`` is what a study file writes; ``group_limit`` is how many networks one call
+    of `fit_group` may train, and 1 means that the family does not train groups.
+    """
+
+    name: str
+    group_limit: int
+
+    def warm_up(self) -> None:
+        """Import what training needs, before the clock of the first fold starts."""
+
+    def problems(self, space: Space, task: Task | None) -> list[Problem]:
+        """Return every mistake of ``space`` for this family; paths start with a name.
+
+        Unknown names get a near match, values are checked at both ends of each range
+        and for every choice. ``task`` is None while it is not known yet.
+        """
+
+    def defaults(self, task: Task) -> Mapping[str, ParamValue]:
+        """Return the family's default for each hyperparameter that has one."""
+
+    def program_key(self, params: Params) -> Hashable:
+        """Return what must be equal for two networks to be trained in one group."""
+
+    def fit_group(self, requests: Sequence[FitRequest]) -> list[Fitted | Exception]:
+        """Train one network for each request, in any order, in this process.
+
+        A network that fails gives its exception (`hpo.errors.TrialError` where the kind
+        is known) and leaves its neighbours untouched. Results are in the order of
+        requests.
+        """

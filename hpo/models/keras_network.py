@@ -1,0 +1,164 @@
+"""What a `keras-mlp` network looks like: architecture, layers, loss, initial weights.
+
+It builds stock Keras models and draws their weights. It does not train them
+(`hpo.models.keras_program` does) and imports Keras only inside its functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hpo.models.settings import Settings
+from hpo.records import Task
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Everything that makes a different network or a different training program.
+
+    Args:
+        n_features: Columns of the input.
+        widths: Neurons of each hidden layer; empty for a linear model.
+        activation: Of the hidden layers.
+        batch_norm: Whether each hidden layer normalises before its activation.
+        has_dropout: Whether hidden outputs are dropped; how many is not part of it.
+        has_penalty: Whether L1 or L2 punish the weights; how much is not part of it.
+        n_outputs: 1 for regression and for two classes, else the number of classes.
+        output_activation: ``sigmoid`` or ``softmax`` for classes.
+        loss: ``mean_squared_error``, ``binary_crossentropy`` or
+            ``sparse_categorical_crossentropy``.
+        optimizer: Keras' name of it.
+        nesterov: For sgd.
+    """
+
+    n_features: int
+    widths: tuple[int, ...]
+    activation: str
+    batch_norm: bool
+    has_dropout: bool
+    has_penalty: bool
+    n_outputs: int
+    output_activation: str
+    loss: str
+    optimizer: str
+    nesterov: bool
+
+    @classmethod
+    def of(
+        cls, settings: Settings, n_features: int, task: Task, n_classes: int
+    ) -> Architecture:
+        """Return the architecture of ``settings`` for data of this kind."""
+        n_outputs, output_activation, loss = _head(settings, task, n_classes)
+        hidden = bool(settings.widths)
+        return cls(
+            n_features=n_features,
+            widths=settings.widths,
+            activation=settings.activation if hidden else "linear",
+            batch_norm=settings.batch_norm and hidden,
+            has_dropout=settings.dropout > 0 and hidden,
+            has_penalty=settings.l1 > 0 or settings.l2 > 0,
+            n_outputs=n_outputs,
+            output_activation=output_activation,
+            loss=loss,
+            optimizer=settings.optimizer,
+            nesterov=settings.nesterov and settings.optimizer == "sgd",
+        )
+
+
+def _head(settings: Settings, task: Task, n_classes: int) -> tuple[int, str, str]:
+    """Return the outputs, their activation and the loss that the task asks for.
+
+    Source:
+        C. M. Bishop, "Pattern Recognition and Machine Learning", 2006, section 5.2.
+    """
+    if task == "regression":
+        return 1, settings.output_activation, "mean_squared_error"
+    if n_classes <= 2:
+        return 1, "sigmoid", "binary_crossentropy"
+    return n_classes, "softmax", "sparse_categorical_crossentropy"
+
+
+def build(
+    architecture: Architecture,
+    *,
+    dropout: float = 0.5,
+    l1: float = 0.0,
+    l2: float = 0.0,
+) -> Any:
+    """Return a functional Keras model with weights of no meaning yet.
+
+    Args:
+        architecture: What to build.
+        dropout: Rate of its dropout layers, if it has any.
+        l1: Coefficient of the absolute weights, for a model that is trained on.
+        l2: Coefficient of the squared weights, likewise.
+    """
+    import keras
+
+    def dense(width: int, **options: Any) -> Any:
+        regularizer = keras.regularizers.L1L2(l1, l2) if l1 or l2 else None
+        return keras.layers.Dense(width, kernel_regularizer=regularizer, **options)
+
+    inputs = hidden = keras.Input((architecture.n_features,), dtype="float32")
+    for width in architecture.widths:
+        # Batch normalisation has a bias of its own.
+        hidden = dense(width, use_bias=not architecture.batch_norm)(hidden)
+        if architecture.batch_norm:
+            hidden = keras.layers.BatchNormalization()(hidden)
+        hidden = keras.layers.Activation(architecture.activation)(hidden)
+        if architecture.has_dropout:
+            hidden = keras.layers.Dropout(dropout)(hidden)
+    head = dense(architecture.n_outputs, activation=architecture.output_activation)
+    return keras.Model(inputs, head(hidden))
+
+
+def loss_function(name: str) -> Any:
+    """Return the Keras loss, a mean over the rows of a batch."""
+    import keras
+
+    losses = {
+        "mean_squared_error": keras.losses.MeanSquaredError,
+        "binary_crossentropy": keras.losses.BinaryCrossentropy,
+        "sparse_categorical_crossentropy": keras.losses.SparseCategoricalCrossentropy,
+    }
+    return losses[name]()
+
+
+def kernels(network: Any) -> list[Any]:
+    """Return the weights that L1 and L2 punish: kernels, not biases, in order."""
+    return [layer.kernel for layer in network.layers if hasattr(layer, "kernel")]
+
+
+def draw_kernels(shapes: Iterable[Sequence[int]], initializer: str, seed: int) -> Any:
+    """Draw the initial kernels; a function of shapes, initializer and seed alone.
+
+    Args:
+        shapes: (inputs, outputs) of each layer, the first layer first.
+        initializer: As in the vocabulary, for example ``he_normal``.
+        seed: Of the network.
+
+    Returns:
+        Float32 arrays in the order of ``shapes``.
+    """
+    import keras
+
+    name = "".join(part.capitalize() for part in initializer.split("_"))
+    drawn: list[NDArray[Any]] = []
+    for layer, shape in enumerate(shapes):
+        config = {"seed": stream(seed, 0, layer)}
+        draw = keras.initializers.get({"class_name": name, "config": config})
+        drawn.append(keras.ops.convert_to_numpy(draw(shape, dtype="float32")))
+    return drawn
+
+
+def stream(seed: int, *path: int) -> int:
+    """Derive a seed below 2**31 for one use of ``seed``, independent of the others."""
+    import numpy as np
+
+    words = np.random.SeedSequence([seed, *path]).generate_state(1)
+    return int(words[0] >> 1)

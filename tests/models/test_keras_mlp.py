@@ -1,0 +1,147 @@
+"""`keras-mlp`: the course of a training, and the model that comes of it."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.metrics import log_loss
+
+from hpo.errors import TrialError
+from hpo.models import FitRequest, get_family
+from hpo.models.keras_mlp import KerasMlp
+
+pytestmark = pytest.mark.keras
+
+X, y = load_iris(return_X_y=True)
+X = (X - X.mean(axis=0)) / X.std(axis=0)
+
+
+def fit(params, X=X, y=y, n_classes=3, seed=5):
+    task = "classification" if n_classes else "regression"
+    request = FitRequest(params, X, y, task, n_classes, seed)
+    (result,) = KerasMlp().fit_group([request])
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def test_what_was_trained_before_leaves_no_trace():
+    wanted = {"units": 8, "epochs": 3, "optimizer": "nadam", "batch_norm": True}
+    alone = fit(wanted).model.predict_proba(X)
+    fit({**wanted, "l2": 0.1, "learning_rate": 0.5}, seed=1)
+    fit({**wanted, "epochs": 9}, X[:77], y[:77], seed=2)
+    assert np.array_equal(fit(wanted).model.predict_proba(X), alone)
+
+
+@pytest.mark.slow
+def test_another_process_gives_the_same_bits():
+    code = (
+        "from tests.models.test_keras_mlp import fit, X;"
+        "print(fit({'units': 8, 'epochs': 3, 'dropout': 0.3, 'patience': 2})"
+        ".model.predict_proba(X).tobytes().hex())"
+    ).replace("tests.models.", "")
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=__file__.rpartition("/")[0],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    fit({"units": 9, "epochs": 1})
+    here = fit({"units": 8, "epochs": 3, "dropout": 0.3, "patience": 2})
+    assert done.stdout.strip() == here.model.predict_proba(X).tobytes().hex()
+    assert done.stderr == ""
+
+
+def test_patience_restores_the_weights_of_the_best_epoch():
+    params = {"patience": 2, "epochs": 200, "learning_rate": 0.1, "units": 32}
+    fitted = fit(params)
+    losses = fitted.curves["val_loss"]
+    assert fitted.best_epoch == int(np.argmin(losses)) + 1
+    assert fitted.n_epochs == len(losses) == fitted.best_epoch + 2 < 200
+    shorter = fit({**params, "epochs": fitted.best_epoch})
+    assert np.array_equal(fitted.model.predict_proba(X), shorter.model.predict_proba(X))
+    assert set(fitted.curves) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+
+
+def test_without_patience_it_trains_all_epochs_on_all_rows():
+    fitted = fit({"epochs": 4, "units": 8})
+    assert fitted.n_epochs == len(fitted.curves["loss"]) == 4
+    assert fitted.best_epoch is None
+    assert set(fitted.curves) == {"loss", "accuracy"}
+    # 4 * 8 + 8 weights into the hidden layer, 8 * 3 + 3 out of it.
+    assert fitted.n_parameters == 67
+    assert fitted.engine.startswith("keras 3.")
+    assert fitted.engine.endswith(" epoch-program")
+
+
+def test_it_learns():
+    fitted = fit({"epochs": 60, "units": 16, "learning_rate": 0.01, "dropout": 0.1})
+    assert (fitted.model.predict(X) == y).mean() > 0.95
+
+
+def test_random_state_of_the_params_goes_before_the_seed():
+    params = {"epochs": 2, "units": 4, "random_state": 8}
+    first, second = (fit(params, seed=seed).model.predict_proba(X) for seed in (1, 2))
+    assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("patience", [None, 2])
+def test_a_loss_that_is_no_number_fails_with_the_epoch(patience):
+    params = {"optimizer": "sgd", "learning_rate": 1e30, "patience": patience}
+    with pytest.raises(TrialError, match=r"at epoch \d: lower the learning rate") as e:
+        fit(params, X, X[:, 0] * 1e9, n_classes=0)
+    assert e.value.kind == "nan"
+
+
+def test_output_activation_keeps_regression_above_zero():
+    fitted = fit(
+        {"output_activation": "softplus", "epochs": 2}, X, X[:, 0], n_classes=0
+    )
+    assert (fitted.model.predict(X) > 0).all()
+
+
+def test_the_model_can_be_pickled_and_is_a_stock_keras_model(tmp_path):
+    import keras
+
+    fitted = fit({"epochs": 2, "dropout": 0.2, "l2": 0.1, "batch_norm": True})
+    expected = fitted.model.predict_proba(X)
+    copy = pickle.loads(pickle.dumps(fitted.model))
+    assert np.array_equal(copy.predict_proba(X), expected)
+    fitted.model.network().save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded.predict(X, verbose=0), expected, atol=1e-6)
+
+
+def test_scikit_learn_accepts_the_probabilities():
+    assert log_loss(y, fit({"epochs": 1}).model.predict_proba(X)) > 0
+
+
+def test_trials_that_differ_in_numbers_only_share_a_program():
+    key = get_family("keras-mlp").program_key
+    base = {"dropout": 0.1, "l2": 1e-3, "optimizer": "sgd", "units": 8}
+    same = {
+        "dropout": 0.4,
+        "l2": 1e-2,
+        "momentum": 0.2,
+        "learning_rate": 1,
+        "epochs": 9,
+    }
+    assert key(base) == key({**base, **same})
+    for change in (
+        {"units": 9},
+        {"hidden_layers": 2},
+        {"activation": "tanh"},
+        {"optimizer": "adam"},
+        {"nesterov": True},
+        {"batch_size": 8},
+        {"batch_norm": True},
+        {"dropout": 0.0},
+        {"output_activation": "relu"},
+    ):
+        assert key(base) != key({**base, **change})
