@@ -1,0 +1,1 @@
+"""Where tasks run: one contract, and the engines that meet it."""
