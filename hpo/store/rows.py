@@ -1,0 +1,170 @@
+"""Records to rows and back."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from hpo.records import FoldResult, Params, Trial, judge
+from hpo.store import schema as t
+
+Results = Sequence[tuple[int, FoldResult]]
+Row = dict[str, Any]
+
+
+def param_rows(trial_id: int, params: Params) -> list[Row]:
+    """Return a row for each active hyperparameter, in order."""
+    return [
+        {"trial_id": trial_id, "name": name, "position": position, "value": value}
+        for position, (name, value) in enumerate(params.items())
+    ]
+
+
+def fold_rows(results: Results, now: datetime) -> list[Row]:
+    """Return a row for each fold; ``results`` pair a trial's id with a result."""
+    return [
+        {
+            "trial_id": trial_id,
+            "fold": result.fold,
+            "score": result.score,
+            "train_score": result.train_score,
+            "fit_seconds": result.fit_seconds,
+            "score_seconds": result.score_seconds,
+            "n_epochs": result.n_epochs,
+            "best_epoch": result.best_epoch,
+            "n_parameters": result.n_parameters,
+            "engine": result.engine,
+            "failure": result.failure,
+            "error": result.error and storable(result.error),
+            "curves": {name: _finite(curve) for name, curve in result.curves.items()},
+            "finished_at": now,
+        }
+        for trial_id, result in results
+    ]
+
+
+def metric_rows(results: Results) -> list[Row]:
+    """Return a row for each metric of each fold."""
+    return [
+        {
+            "trial_id": trial_id,
+            "fold": result.fold,
+            "name": name,
+            "value": result.metrics.get(name),
+            "train_value": result.train_metrics.get(name),
+        }
+        for trial_id, result in results
+        for name in dict.fromkeys([*result.metrics, *result.train_metrics])
+    ]
+
+
+def prediction_rows(results: Results) -> list[Row]:
+    """Return a row for each fold that has out-of-fold predictions."""
+    return [
+        {"trial_id": trial_id, "fold": result.fold, "npy": _pack(result.predictions)}
+        for trial_id, result in results
+        if result.predictions is not None
+    ]
+
+
+def load_trials(
+    connection: sa.Connection, study_id: int, kind: str, *, predictions: bool
+) -> list[Trial]:
+    """Read the trials of one kind, ordered by number, with the folds that are in."""
+    chosen = sa.and_(t.trials.c.study_id == study_id, t.trials.c.kind == kind)
+    n_folds = connection.execute(
+        sa.select(t.studies.c.n_folds).where(t.studies.c.id == study_id)
+    ).scalar_one()
+    trials = connection.execute(
+        sa.select(t.trials).where(chosen).order_by(t.trials.c.number)
+    ).all()
+    params: dict[int, Row] = defaultdict(dict)
+    for row in _joined(connection, t.params, chosen, t.params.c.position):
+        params[row.trial_id][row.name] = row.value
+    folds = _load_folds(connection, chosen, predictions=predictions)
+    return [_trial(row, params[row.id], folds[row.id], n_folds) for row in trials]
+
+
+def _trial(row: Any, params: Row, folds: dict[int, FoldResult], n_folds: int) -> Trial:
+    unjudged = Trial(row.number, params, beyond_stop=bool(row.beyond_stop))
+    return judge(unjudged, folds, n_folds)
+
+
+def _load_folds(
+    connection: sa.Connection, chosen: Any, *, predictions: bool
+) -> dict[int, dict[int, FoldResult]]:
+    metrics: dict[tuple[int, int], Row] = defaultdict(dict)
+    train_metrics: dict[tuple[int, int], Row] = defaultdict(dict)
+    for row in _joined(connection, t.fold_metrics, chosen, t.fold_metrics.c.name):
+        if row.value is not None:
+            metrics[row.trial_id, row.fold][row.name] = row.value
+        if row.train_value is not None:
+            train_metrics[row.trial_id, row.fold][row.name] = row.train_value
+    arrays: dict[tuple[int, int], Any] = {}
+    if predictions:
+        for row in _joined(connection, t.predictions, chosen, t.predictions.c.fold):
+            arrays[row.trial_id, row.fold] = _unpack(row.npy)
+    folds: dict[int, dict[int, FoldResult]] = defaultdict(dict)
+    for row in _joined(connection, t.folds, chosen, t.folds.c.fold):
+        key = (row.trial_id, row.fold)
+        folds[row.trial_id][row.fold] = FoldResult(
+            fold=row.fold,
+            score=row.score,
+            train_score=row.train_score,
+            metrics=metrics[key],
+            train_metrics=train_metrics[key],
+            fit_seconds=row.fit_seconds,
+            score_seconds=row.score_seconds,
+            n_epochs=row.n_epochs,
+            best_epoch=row.best_epoch,
+            n_parameters=row.n_parameters,
+            curves=row.curves,
+            predictions=arrays.get(key),
+            failure=row.failure,
+            error=row.error,
+            engine=row.engine,
+        )
+    return folds
+
+
+def _joined(
+    connection: sa.Connection, table: sa.Table, chosen: Any, order: Any
+) -> Sequence[Any]:
+    statement = (
+        sa.select(table)
+        .join(t.trials, t.trials.c.id == table.c.trial_id)
+        .where(chosen)
+        .order_by(table.c.trial_id, order)
+    )
+    return connection.execute(statement).all()
+
+
+def storable(text: str) -> str:
+    """Replace what databases refuse in a text: NUL, and halves of characters."""
+    whole = text.encode("utf-8", errors="backslashreplace").decode("utf-8")
+    return whole.replace("\0", "\\x00")
+
+
+def _finite(curve: Sequence[float]) -> list[float | None]:
+    """Write what JSON cannot hold, as the loss of a network that blew up, as null."""
+    return [float(value) if math.isfinite(value) else None for value in curve]
+
+
+def _pack(array: Any) -> bytes:
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _unpack(data: bytes) -> Any:
+    import numpy as np
+
+    return np.load(io.BytesIO(data), allow_pickle=False)

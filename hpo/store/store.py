@@ -1,0 +1,203 @@
+"""Studies in a SQL database: what anybody may read, and how to become their owner.
+
+Rows never leave this package: what goes in and out are the frozen records.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from hpo.errors import StudyNotFoundError, near_match
+from hpo.records import StudyRecord, StudySummary, Trial
+from hpo.store import leases as lease_rules
+from hpo.store import schema as t
+from hpo.store.database import connect, masked, retried, sqlite_path, translated
+from hpo.store.leases import LEASE_SECONDS, Lease
+from hpo.store.rows import load_trials, storable
+from hpo.store.writer import SEARCH, StudyWriter
+
+
+class Store:
+    """A database of studies.
+
+    Args:
+        url: An SQLAlchemy address.
+        lease_seconds: After how long without a heartbeat a holder counts as gone.
+
+    Raises:
+        StoreError: See `hpo.store.database.connect`. So does every method when the
+            database goes away.
+    """
+
+    def __init__(self, url: str, *, lease_seconds: float = LEASE_SECONDS) -> None:
+        self.url = url
+        self.lease_seconds = lease_seconds
+        self._engine = connect(url)
+
+    @staticmethod
+    def exists(url: str) -> bool:
+        """Tell whether opening ``url`` would find a database rather than make one."""
+        path = sqlite_path(url)
+        return path is None or path.exists()
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with (
+            translated(self.url),
+            self._engine.connect().execution_options(hpo_reading=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def summaries(self) -> list[StudySummary]:
+        """Return one line for each study, oldest first."""
+        counted = sa.and_(
+            t.trials.c.study_id == t.studies.c.id,
+            t.trials.c.kind == SEARCH,
+            t.trials.c.state != "running",
+            sa.not_(t.trials.c.beyond_stop),
+        )
+        statement = (
+            sa.select(
+                t.studies,
+                t.leases,
+                sa.func.count(t.trials.c.id).label("n_trials"),
+                sa.func.max(t.trials.c.score).label("best"),
+            )
+            .join(t.leases, t.leases.c.study_id == t.studies.c.id)
+            .join(t.trials, counted, isouter=True)
+            .group_by(t.studies.c.id, t.leases.c.study_id)
+            .order_by(t.studies.c.id)
+        )
+        with self._reading() as connection:
+            rows = connection.execute(statement).all()
+            # After the rows: no heartbeat in them may be younger than this.
+            now = lease_rules.clock(connection)
+        return [self._summary(row, now) for row in rows]
+
+    def _summary(self, row: Any, now: float) -> StudySummary:
+        dialect = self._engine.dialect.name
+        owner = lease_rules.holder(row, now, self.lease_seconds, dialect)
+        # A study whose owner was killed still says running; nobody is running it.
+        orphaned = row.state == "running" and owner is None
+        return StudySummary(
+            name=row.name,
+            state="interrupted" if orphaned else row.state,
+            n_trials=row.n_trials,
+            best_score=row.best,
+            owner=owner,
+            strategy=row.strategy,
+            family=row.family,
+            metric=row.metric,
+            created_at=row.created_at,
+        )
+
+    def summary(self, name: str) -> StudySummary:
+        """Return the line of one study.
+
+        Raises:
+            StudyNotFoundError: No study has this name.
+        """
+        found = [line for line in self.summaries() if line.name == name]
+        if not found:
+            with self._reading() as connection:
+                raise self._not_found(connection, name)
+        return found[0]
+
+    def study(self, name: str) -> StudyRecord:
+        """Return one study.
+
+        Raises:
+            StudyNotFoundError: No study has this name; the message has a near match.
+        """
+        with self._reading() as connection:
+            row = connection.execute(
+                sa.select(t.studies).where(t.studies.c.name == name)
+            ).one_or_none()
+            if row is None:
+                raise self._not_found(connection, name)
+        values = {field: getattr(row, field) for field in StudyRecord.__annotations__}
+        return StudyRecord(**values)
+
+    def _not_found(self, connection: sa.Connection, name: str) -> StudyNotFoundError:
+        names = list(connection.execute(sa.select(t.studies.c.name)).scalars())
+        hint = near_match(name, names) or "; hpo list shows those there are"
+        return StudyNotFoundError(f"no study {name!r} in {masked(self.url)}{hint}")
+
+    def trials(self, name: str, *, predictions: bool = False) -> list[Trial]:
+        """Return the trials of the search, ordered by number.
+
+        Args:
+            name: Of the study.
+            predictions: Also read the out-of-fold predictions.
+
+        Raises:
+            StudyNotFoundError: No study has this name.
+        """
+        with self._reading() as connection:
+            study_id = self._id(connection, name)
+            return load_trials(connection, study_id, SEARCH, predictions=predictions)
+
+    def changes(self, name: str) -> list[tuple[int, dict[str, Any]]]:
+        """Return the edits of the study file: from which trial on, and the document."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                sa.select(t.study_changes.c.from_trial, t.study_changes.c.document)
+                .where(t.study_changes.c.study_id == self._id(connection, name))
+                .order_by(t.study_changes.c.id)
+            )
+            return [(row.from_trial, row.document) for row in rows]
+
+    def _id(self, connection: sa.Connection, name: str) -> int:
+        study_id = connection.execute(
+            sa.select(t.studies.c.id).where(t.studies.c.name == name)
+        ).scalar()
+        if study_id is None:
+            raise self._not_found(connection, name)
+        return int(study_id)
+
+    def create(self, study: StudyRecord) -> bool:
+        """Insert a study; return False if its name is taken already."""
+        values = {field: getattr(study, field) for field in StudyRecord.__annotations__}
+        values["document"] = dict(study.document)
+        values["text"] = storable(study.text)
+        try:
+            with translated(self.url):
+                retried(lambda: self._insert_study(values))
+        except Exception as error:
+            if isinstance(error.__cause__, IntegrityError):
+                return False
+            raise
+        return True
+
+    def _insert_study(self, values: dict[str, Any]) -> None:
+        with self._engine.begin() as connection:
+            result = connection.execute(sa.insert(t.studies).values(**values))
+            key = result.inserted_primary_key
+            assert key is not None
+            connection.execute(sa.insert(t.leases).values(study_id=key[0], token=0))
+
+    def own(self, name: str) -> StudyWriter:
+        """Take the lease of a study and return what writes it.
+
+        Raises:
+            StudyNotFoundError: No study has this name.
+            StudyBusyError: Another process runs it.
+        """
+
+        def work() -> Lease:
+            with self._engine.begin() as connection:
+                study_id = self._id(connection, name)
+                return lease_rules.take(connection, study_id, name, self.lease_seconds)
+
+        with translated(self.url):
+            lease = retried(work)
+        return StudyWriter(self._engine, self.url, lease)

@@ -1,0 +1,185 @@
+"""Studies, folds and trials to store, and how what comes back is compared."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from hpo.records import FoldResult, StudyRecord, Trial, judge
+from hpo.store import Changes, Store, StudyWriter
+
+N_FOLDS = 3
+CREATED = datetime(2026, 2, 28, 23, 59, 59, 123456, tzinfo=UTC)
+
+
+def make_study(name: str = "digits", **values: Any) -> StudyRecord:
+    study = StudyRecord(
+        name=name,
+        state="queued",
+        document={"name": name, "space": {"units": {"int": [1, 9]}, "act": "relu"}},
+        text=f"name: {name}\n",
+        folder="/home/someone/studies",
+        fingerprint="sha256:0123",
+        family="keras-mlp",
+        strategy="random",
+        metric="accuracy",
+        task="classification",
+        n_folds=N_FOLDS,
+        seed=7,
+        engine="local",
+        backend="tensorflow",
+        created_at=CREATED,
+    )
+    return dataclasses.replace(study, **values)
+
+
+def make_fold(fold: int, score: float = 0.5, **values: Any) -> FoldResult:
+    return FoldResult(fold, score=score, train_score=score + 0.1, **values)
+
+
+def failed_fold(fold: int, error: str = "Traceback ...") -> FoldResult:
+    return FoldResult(fold, failure="error", error=error)
+
+
+def score_of(number: int, fold: int) -> float:
+    """A score with a long fraction, to be found again to the last bit."""
+    return (number * 0.1 + fold * 0.01) * 3 / 7
+
+
+def full_folds(number: int) -> list[FoldResult]:
+    return [make_fold(fold, score_of(number, fold)) for fold in range(N_FOLDS)]
+
+
+def judged(number: int, params: dict[str, Any], folds: Sequence[FoldResult]) -> Trial:
+    return judge(Trial(number, params), {fold.fold: fold for fold in folds}, N_FOLDS)
+
+
+def write_trial(writer: StudyWriter, number: int, folds: Sequence[FoldResult]) -> Trial:
+    """Start a trial with these folds, finish it if they finish it; return it."""
+    params = {"number": number}
+    trial = judged(number, params, folds)
+    writer.commit(
+        Changes(
+            started=[Trial(number, params)],
+            folds=[(number, fold) for fold in folds],
+            finished=[trial] if trial.finished else [],
+        )
+    )
+    return trial
+
+
+def assert_same_trials(got: Sequence[Trial], expected: Sequence[Trial]) -> None:
+    """Compare field by field; also the types of params, and arrays bit for bit."""
+    assert [trial.number for trial in got] == [trial.number for trial in expected]
+    for one, other in zip(got, expected, strict=True):
+        assert list(map(repr, one.params.items())) == list(
+            map(repr, other.params.items())
+        )
+        assert len(one.folds) == len(other.folds)
+        for fold, wanted in zip(one.folds, other.folds, strict=True):
+            assert_same_fold(fold, wanted)
+        bare = dataclasses.replace(one, folds=(), params={})
+        assert repr(bare) == repr(dataclasses.replace(other, folds=(), params={}))
+
+
+def assert_same_fold(got: FoldResult, expected: FoldResult) -> None:
+    assert_same_array(got.predictions, expected.predictions)
+    assert dataclasses.replace(got, predictions=None) == dataclasses.replace(
+        expected, predictions=None
+    )
+
+
+def assert_same_array(got: Any, expected: Any) -> None:
+    if expected is None:
+        assert got is None
+        return
+    assert (got.dtype, got.shape) == (expected.dtype, expected.shape)
+    assert got.tobytes() == np.asarray(expected).tobytes()
+
+
+def rows(url: str, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+    """Run plain SQL over a connection of its own; commit it."""
+    engine = sa.create_engine(url)
+    try:
+        with engine.begin() as connection:
+            result = connection.execute(sa.text(statement), values)
+            return [tuple(row) for row in result] if result.returns_rows else []
+    finally:
+        engine.dispose()
+
+
+def dump(url: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Return every row of every table but the leases."""
+    engine = sa.create_engine(url)
+    try:
+        names = sa.inspect(engine).get_table_names()
+    finally:
+        engine.dispose()
+    return {
+        name: sorted(rows(url, f'SELECT * FROM "{name}"'), key=repr)
+        for name in sorted(names)
+        if name != "leases"
+    }
+
+
+def write_released(url: str) -> None:
+    """Fill a store as the first release did; see ``released/``."""
+    store = Store(url)
+    store.create(
+        make_study("first", document={"name": "first", "z": 1, "a": [0.5, None]})
+    )
+    writer = store.own("first")
+    for trial, folds in released_trials():
+        writer.commit(
+            Changes(
+                started=[Trial(trial.number, trial.params)],
+                folds=[(trial.number, fold) for fold in folds],
+                finished=[trial] if trial.finished else [],
+            )
+        )
+    writer.commit(
+        Changes(
+            lost=[(3, 1, "worker killed")], beyond_stop={2: True}, active_seconds=12.5
+        )
+    )
+    writer.change(make_study("first", document={"name": "first", "b": 2}), 3)
+    writer.set_state("running")
+    writer.release()
+    store.create(make_study("second, 'quoted' 🦊"))
+    store.close()
+
+
+def released_trials() -> list[tuple[Trial, list[FoldResult]]]:
+    params = {"lr": 0.1 * 3, "units": 1, "deep": True, "act": "relu", "none": None}
+    rich = [
+        make_fold(
+            fold,
+            score_of(0, fold),
+            metrics={"accuracy": score_of(0, fold), "f1_macro": 0.25},
+            train_metrics={"accuracy": 0.75},
+            fit_seconds=1.5,
+            score_seconds=0.25,
+            n_epochs=3,
+            best_epoch=2,
+            n_parameters=2**40,
+            curves={"loss": [0.5, 0.25, 0.125]},
+            predictions=np.array([[0.25, 0.75]], dtype=np.float32),
+            engine="keras 3.15.1 tensorflow 2.21.0 fit",
+        )
+        for fold in range(N_FOLDS)
+    ]
+    given = [
+        (params, rich),
+        ({"units": 2}, [make_fold(0), failed_fold(1)]),
+        ({"units": 3}, full_folds(2)),
+        ({"units": 4}, [make_fold(1)]),
+    ]
+    return [
+        (judged(number, values, folds), folds)
+        for number, (values, folds) in enumerate(given)
+    ]
