@@ -1,0 +1,73 @@
+"""Which trials are proposed together, what each may see, and what trains as one.
+
+All of it is a function of trial numbers: not of who is free, of the budget, or of what
+happened before a restart. That is what makes the trial table the same everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+
+from hpo.evaluation import Group, Pair
+from hpo.records import Params, Trial
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How trial numbers become rounds and groups.
+
+    Args:
+        n_folds: Folds of each trial.
+        width: How many trials are proposed without seeing each other's scores.
+        group_limit: The family's; with more than 1, trials are proposed in rounds.
+        program_key: The family's; pairs with equal keys may share a group.
+        sees_scores: Whether proposals depend on scores at all.
+    """
+
+    n_folds: int
+    width: int
+    group_limit: int
+    program_key: Callable[[Params], Hashable]
+    sees_scores: bool
+
+    @property
+    def round_size(self) -> int:
+        """How many trials are proposed at once."""
+        return self.width if self.group_limit > 1 else 1
+
+    def round_of(self, number: int) -> range:
+        """Return the numbers of the round that ``number`` belongs to."""
+        first = number - number % self.round_size
+        return range(first, first + self.round_size)
+
+    def n_visible(self, number: int) -> int:
+        """How many leading trials a proposal sees finished; the rest look running."""
+        if not self.sees_scores:
+            return 0
+        if self.group_limit > 1:
+            return self.round_of(number).start
+        return max(0, number - self.width + 1)
+
+    def groups(self, trials: Sequence[Trial]) -> Iterator[Group]:
+        """Form the groups of one round, in the order of trials and folds."""
+        pairs = [
+            Pair(trial.number, fold, trial.params)
+            for trial in trials
+            for fold in range(self.n_folds)
+        ]
+        if self.group_limit == 1:
+            yield from ((pair,) for pair in pairs)
+            return
+        by_key: dict[Hashable, list[Pair]] = {}
+        for pair in pairs:
+            by_key.setdefault(self.program_key(pair.params), []).append(pair)
+        for alike in by_key.values():
+            for start in range(0, len(alike), self.group_limit):
+                yield tuple(alike[start : start + self.group_limit])
+
+
+def by_trial(group: Group) -> list[Group]:
+    """Split a group so that each trial stands alone, to find which one is guilty."""
+    numbers = dict.fromkeys(pair.number for pair in group)
+    return [tuple(p for p in group if p.number == number) for number in numbers]

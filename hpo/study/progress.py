@@ -1,0 +1,40 @@
+"""What the loop tells its observers after each commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from hpo.records import Trial
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A study at one moment; everything in it is already in the store.
+
+    Args:
+        n_finished: Trials that are complete or failed.
+        n_failed: Those of them that failed.
+        n_running: Trials that are begun but not finished.
+        budget: How many trials there will be, or None if nobody knows.
+        n_folds_done: Folds that are in, over all trials.
+        n_folds: Folds of each trial.
+        best: The best trial so far.
+        active_seconds: How long the study has been running, over all runs.
+        eta_seconds: How much longer it will take, or None if nobody knows.
+        finished: Trials that finished with this commit.
+    """
+
+    n_finished: int
+    n_failed: int
+    n_running: int
+    budget: int | None
+    n_folds_done: int
+    n_folds: int
+    best: Trial | None
+    active_seconds: float
+    eta_seconds: float | None
+    finished: Sequence[Trial] = ()
+
+
+Observer = Callable[[Progress], None]

@@ -1,0 +1,253 @@
+"""Run a study: create it or go on with it, under its lease, to the end.
+
+It connects the parts (strategy, schedule, engine, store) and leaves the work to the
+loop. Tracking and progress are observers that the faces hand in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from hpo.engines.engine import Engine
+from hpo.engines.local import LocalEngine
+from hpo.errors import StoreError
+from hpo.evaluation import make_runner
+from hpo.models.family import Family
+from hpo.records import StudyRecord, StudyState, Trial
+from hpo.search import Strategy, make_strategy
+from hpo.spec import Change, StudySpec
+from hpo.store import Store
+from hpo.store.leases import BEATS_PER_LEASE
+from hpo.study.editing import edits
+from hpo.study.groups import Schedule
+from hpo.study.loop import Budget, StudyLoop
+from hpo.study.prepare import Prepared
+from hpo.study.progress import Observer
+from hpo.study.verdict import Verdict
+
+MAX_TASKS = 500
+MEMORY_SHARE = 0.8
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of a study ended.
+
+    Args:
+        name: Of the study.
+        state: Of the study now.
+        reason: Why it ended, in words.
+        trials: All of them, by number.
+        active_seconds: How long it has been running, over all runs.
+    """
+
+    name: str
+    state: StudyState
+    reason: str
+    trials: Sequence[Trial]
+    active_seconds: float
+
+    @property
+    def counted(self) -> list[Trial]:
+        """Finished trials that are not beyond the stop."""
+        return [t for t in self.trials if t.finished and not t.beyond_stop]
+
+
+class StudyRun:
+    """One run of one study, from taking the lease to giving it back.
+
+    Args:
+        prepared: The study.
+        store: Where it is, or will be.
+        make_engine: Makes the engine when there is work; None for the study's own.
+        observers: Called after each commit.
+
+    Raises:
+        StudyBusyError: Another process runs it.
+        StudyError: The stored study was begun with something that must not change.
+
+    Attributes:
+        is_new: Whether this run created the study.
+        changes: What was edited in the file since the last run.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        store: Store,
+        *,
+        make_engine: Callable[[], Engine] | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        self._prepared, self._store = prepared, store
+        spec = prepared.spec
+        self._strategy = _strategy(prepared)
+        self.is_new = store.create(_record(prepared))
+        # Before the lease: whoever may not go on with it need not wait for its holder.
+        self.changes = self._edits()
+        self._writer = store.own(spec.name)
+        try:
+            self.changes = self._edits()
+            self._loop = self._make_loop(make_engine, observers)
+        except BaseException:
+            self._writer.release()
+            raise
+
+    def _edits(self) -> list[Change]:
+        stored = self._store.study(self._prepared.spec.name)
+        return edits(stored, self._prepared.spec, self._prepared.fingerprint)
+
+    def _make_loop(
+        self, make_engine: Callable[[], Engine] | None, observers: Sequence[Observer]
+    ) -> StudyLoop:
+        spec = self._prepared.spec
+        stored = self._store.study(spec.name)
+        trials = self._store.trials(spec.name)
+        if self.changes:
+            self._writer.change(_record(self._prepared), len(trials))
+        verdict = Verdict(spec.search.patience, spec.search.max_failures)
+        return StudyLoop(
+            strategy=self._strategy,
+            schedule=_schedule(self._prepared.family, spec, self._strategy),
+            budget=Budget(
+                trials=spec.search.budget,
+                timeout_seconds=spec.search.timeout_seconds,
+                fold_timeout_seconds=spec.evaluation.fold_timeout_seconds,
+            ),
+            verdict=verdict,
+            make_engine=make_engine or (lambda: local_engine(self._prepared)),
+            writer=self._writer,
+            trials=trials,
+            active_seconds=stored.active_seconds,
+            observers=observers,
+            beat_seconds=self._store.lease_seconds / BEATS_PER_LEASE,
+        )
+
+    @property
+    def trials(self) -> Sequence[Trial]:
+        """All trials of the study, by number."""
+        return self._loop.trials
+
+    def request_stop(self) -> None:
+        """Ask for a graceful stop; safe to call from a signal handler."""
+        self._loop.request_stop()
+
+    def execute(self) -> Outcome:
+        """Run until the study ends or is asked to stop, then give the lease back.
+
+        Raises:
+            LeaseLostError: Another process took the study over.
+            StoreError: The store went away; what was committed is kept.
+            EngineError: No worker can be started.
+        """
+        spec = self._prepared.spec
+        try:
+            self._writer.set_state("running")
+            try:
+                reason = self._loop.run()
+            except BaseException:
+                _try_quietly(lambda: self._writer.set_state("interrupted"))
+                raise
+            state = self._state(reason)
+            seconds = self._loop.active_seconds
+            self._writer.set_state(state, reason, active_seconds=seconds)
+        finally:
+            _try_quietly(self._writer.release)
+        return Outcome(
+            spec.name, state, reason, self._loop.trials, self._loop.active_seconds
+        )
+
+    def _state(self, reason: str) -> StudyState:
+        if reason == "interrupted":
+            return "interrupted"
+        return "failed" if self._loop.failing else "complete"
+
+
+def _try_quietly(work: Callable[[], object]) -> None:
+    """Do what tidies up after an error without hiding that error behind another."""
+    try:
+        work()
+    except StoreError:
+        # The store is what failed, or the lease is lost: there is nothing to tidy, and
+        # the next run finds out by itself.
+        return
+
+
+def local_engine(prepared: Prepared) -> LocalEngine:
+    """Make the local engine that a study asks for."""
+    spec = prepared.spec
+    n_workers = spec.engine.jobs or default_jobs(spec.engine.threads)
+    return LocalEngine(
+        make_runner,
+        (prepared.plan,),
+        n_workers=n_workers,
+        threads=spec.engine.threads,
+        max_tasks=MAX_TASKS,
+        max_memory_bytes=_memory_limit(n_workers),
+        environment=_environment(spec),
+    )
+
+
+def default_jobs(threads: int) -> int:
+    """Return how many workers this machine has room for."""
+    usable = getattr(os, "sched_getaffinity", None)
+    n_cores = len(usable(0)) if usable else os.cpu_count() or 1
+    return max(1, n_cores // threads)
+
+
+def _memory_limit(n_workers: int) -> int:
+    """Return the memory in bytes at which a worker is replaced after its task."""
+    import psutil
+
+    share = MEMORY_SHARE * psutil.virtual_memory().total / n_workers
+    return int(share / 2)
+
+
+def _environment(spec: StudySpec) -> Mapping[str, str]:
+    return {"KERAS_BACKEND": spec.engine.backend}
+
+
+def _strategy(prepared: Prepared) -> Strategy:
+    search = prepared.spec.search
+    return make_strategy(
+        search.strategy,
+        prepared.spec.space,
+        seed=search.seed,
+        first=prepared.defaults if search.defaults_first else None,
+    )
+
+
+def _schedule(family: Family, spec: StudySpec, strategy: Strategy) -> Schedule:
+    return Schedule(
+        n_folds=spec.evaluation.folds,
+        width=spec.search.width,
+        group_limit=family.group_limit,
+        program_key=family.program_key,
+        sees_scores=strategy.sees_scores,
+    )
+
+
+def _record(prepared: Prepared) -> StudyRecord:
+    spec, plan = prepared.spec, prepared.plan
+    document: dict[str, Any] = spec.to_document()
+    return StudyRecord(
+        name=spec.name,
+        state="queued",
+        document=document,
+        text=spec.text,
+        folder=str(spec.folder.absolute()),
+        fingerprint=prepared.fingerprint,
+        family=spec.model,
+        strategy=spec.search.strategy,
+        metric=plan.metric,
+        task=plan.data.task,
+        n_folds=spec.evaluation.folds,
+        seed=spec.search.seed,
+        engine=spec.engine.kind,
+        backend=spec.engine.backend,
+        created_at=datetime.now(UTC),
+    )

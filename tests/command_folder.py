@@ -1,0 +1,80 @@
+"""Drive the `hpo` command as a user does: as a process, in an empty folder."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+HPO = [sys.executable, "-m", "hpo"]
+
+
+class Folder:
+    """An empty folder in which commands are run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, name: str, text: str) -> None:
+        (self.path / name).write_text(text)
+
+    def hpo(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; it must exit with ``code``."""
+        done = subprocess.run(
+            [*HPO, *words], cwd=self.path, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+        assert "Traceback" not in done.stderr
+        return done
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start a command and go on."""
+        return subprocess.Popen(
+            [*HPO, *words],
+            cwd=self.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def json(self, *words: str):
+        """Return what a command prints as JSON."""
+        return json.loads(self.hpo(*words, "--format", "json").stdout)
+
+    def trial_table(self, name: str):
+        """Return the trials without their times, which are never the same."""
+        return [
+            {k: v for k, v in row.items() if k != "mean_fit_time"}
+            for row in self.json("trials", name)
+        ]
+
+    def n_folds_stored(self) -> int:
+        """Count the folds that any study in this folder has in store."""
+        try:
+            connection = sqlite3.connect(self.path / "hpo.db", timeout=30)
+            (count,) = connection.execute("SELECT count(*) FROM folds").fetchone()
+        except sqlite3.OperationalError:
+            return 0
+        finally:
+            connection.close()
+        return int(count)
+
+    def wait_for_folds(self, process, more_than: int, seconds: float = 60) -> None:
+        """Wait until the store holds more than this many folds."""
+        deadline = time.monotonic() + seconds
+        while self.n_folds_stored() <= more_than and process.poll() is None:
+            assert time.monotonic() < deadline, "no fold was stored in time"
+            time.sleep(0.005)
+
+
+def family_of(process):
+    """Return the processes that a command has started."""
+    try:
+        return psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
