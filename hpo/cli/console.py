@@ -1,0 +1,111 @@
+"""How text reaches the terminal: results to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Row = dict[str, Any]
+NARROWEST = 80
+
+
+class Format(StrEnum):
+    """How a listing is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def out() -> Console:
+    """Return the console for results; 80 columns wide where it is no terminal."""
+    return _console(sys.stdout)
+
+
+def err() -> Console:
+    """Return the console for progress and messages."""
+    return _console(sys.stderr)
+
+
+def _console(file: Any) -> Console:
+    width = None if file.isatty() else NARROWEST
+    return Console(file=file, width=width, highlight=False, soft_wrap=False)
+
+
+def clean(text: object) -> str:
+    """Return text safe for a terminal: control characters become visible."""
+    return "".join(
+        c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in str(text)
+    )
+
+
+def say(message: str, *, style: str = "") -> None:
+    """Print a message for a person, on stderr, without cutting long lines."""
+    text = Text(clean(message), style=style)
+    err().print(text, soft_wrap=True)
+
+
+def table(title: str | None = None, *columns: str, right: Sequence[str] = ()) -> Table:
+    """Return an empty table in the style of the house."""
+    made = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for column in columns:
+        made.add_column(
+            column,
+            justify="right" if column in right and column != "params" else "left",
+            overflow="fold",
+            header_style="bold",
+        )
+    return made
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """Word a score; a dash stands for none."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def value(given: object) -> str:
+    """Word a hyperparameter's value: floats short, the rest as it is."""
+    if isinstance(given, bool) or given is None:
+        return {True: "true", False: "false", None: "null"}[given]
+    return clean(f"{given:.4g}" if isinstance(given, float) else given)
+
+
+def duration(seconds: float | None) -> str:
+    """Word a time, as in ``1h 05m``, ``2m 10s`` or ``4.2 s``."""
+    if seconds is None:
+        return "-"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02d}m" if hours else f"{minutes}m {rest:02d}s"
+
+
+def write_json(rows: object) -> None:
+    """Write JSON to stdout."""
+    sys.stdout.write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_csv(rows: Sequence[Row]) -> None:
+    """Write CSV to stdout; what is no plain value is written as JSON."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _cell(row.get(name)) for name in names})
+
+
+def _cell(given: object) -> object:
+    if isinstance(given, dict | list):
+        return json.dumps(given, ensure_ascii=False)
+    # A spreadsheet runs a text that begins like a formula.
+    starts_formula = isinstance(given, str) and given[:1] in ("=", "+", "-", "@")
+    return f"'{given}" if starts_formula else given

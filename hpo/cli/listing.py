@@ -1,0 +1,285 @@
+"""`hpo list`, `show`, `trials` and `best`: what the store holds.
+
+They read the store and nothing else: no data, no model, no code of the user's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hpo.cli.console import (
+    Format,
+    clean,
+    duration,
+    number,
+    out,
+    say,
+    table,
+    value,
+    write_csv,
+    write_json,
+)
+from hpo.cli.exit_codes import NO_SUCCESS
+from hpo.errors import StoreError
+from hpo.records import StudyRecord, StudySummary, Trial
+from hpo.report.tables import Row, best_row, counted, study_row, trial_rows
+from hpo.store import Store, masked
+
+
+def list_studies(store_url: str, format_: Format) -> None:
+    """Print one line for each study."""
+    summaries = Store(store_url).summaries() if Store.exists(store_url) else []
+    rows = [study_row(summary) for summary in summaries]
+    if _written(rows, format_):
+        return
+    if not rows:
+        say(f"no studies in {masked(store_url)} yet; begin one: hpo run FILE")
+        return
+    made = table(
+        None, "study", "state", "trials", "best", "metric", "strategy", "model"
+    )
+    for row in rows:
+        made.add_row(
+            clean(row["name"]),
+            row["state"],
+            str(row["n_trials"]),
+            number(row["best_score"]),
+            row["metric"],
+            row["strategy"],
+            row["family"],
+        )
+    out().print(made)
+    for row in rows:
+        if row["owner"]:
+            say(f"{row['name']} is being run by {row['owner']}")
+
+
+def list_trials(
+    name: str, store_url: str, format_: Format, *, everything: bool
+) -> None:
+    """Print the trials of a study."""
+    store = _open(store_url)
+    study, stored = store.study(name), store.trials(name)
+    shown = stored if everything else counted(stored)
+    if _written(trial_rows(shown, study.n_folds), format_):
+        return
+    columns = _trial_columns(study.metric, shown)
+    made = table(None, *columns, right=tuple(columns))
+    for cells in zip(*columns.values(), strict=True):
+        made.add_row(*cells)
+    out().print(made)
+    _footnotes(shown, stored)
+
+
+def _trial_columns(metric: str, trials: Sequence[Trial]) -> dict[str, list[str]]:
+    """Return the cells of each column; the params share one if all do not fit."""
+    columns = {
+        "trial": [str(trial.number) for trial in trials],
+        "state": [trial.failure or trial.state for trial in trials],
+        metric: [number(trial.score) for trial in trials],
+        "std": [number(trial.std) for trial in trials],
+        "train": [number(trial.train_score) for trial in trials],
+        "fit": [duration(trial.fit_seconds) for trial in trials],
+    }
+    varying = [k for k in _names(trials) if k in _varying(trials)]
+    apart = {k: [_param(trial.params, k) for trial in trials] for k in varying}
+    width = sum(
+        2 + max(map(len, (name, *cells))) for name, cells in (columns | apart).items()
+    )
+    if width <= out().width:
+        return columns | apart
+    together = [
+        " ".join(f"{k}={_param(t.params, k)}" for k in varying if k in t.params)
+        for t in trials
+    ]
+    return columns | {"params": together}
+
+
+def _names(trials: Sequence[Trial]) -> list[str]:
+    return list(dict.fromkeys(name for trial in trials for name in trial.params))
+
+
+def _footnotes(shown: Sequence[Trial], stored: Sequence[Trial]) -> None:
+    constants = {k: v for t in shown[:1] for k, v in t.params.items()}
+    constants = {k: v for k, v in constants.items() if k not in _varying(shown)}
+    if constants:
+        say("always: " + " ".join(f"{k}={value(v)}" for k, v in constants.items()))
+    if len(shown) < len(stored):
+        n_more = len(stored) - len(shown)
+        say(f"{n_more} more finished beyond the trial that ended the study: --all")
+
+
+def show_study(name: str, store_url: str, format_: Format) -> None:
+    """Print everything about one study but its trials."""
+    from hpo.study.verdict import causes
+
+    store = _open(store_url)
+    study, trials, summary = store.study(name), store.trials(name), store.summary(name)
+    edited = [
+        {"from_trial": n, "study": document} for n, document in store.changes(name)
+    ]
+    row = study_row(summary) | {
+        "reason": study.reason,
+        "seed": study.seed,
+        "n_folds": study.n_folds,
+        "active_seconds": study.active_seconds,
+        "fingerprint": study.fingerprint,
+        "study": dict(study.document),
+        "edits": edited,
+    }
+    if format_ is Format.JSON:
+        write_json(row)
+        return
+    if format_ is Format.CSV:
+        write_csv([row])
+        return
+    made = table()
+    for label, text in _facts(study, summary, trials):
+        made.add_row(label, clean(text))
+    made.show_header = False
+    out().print(made)
+    _print_space(study)
+    failed = [trial for trial in counted(trials) if trial.state == "failed"]
+    if failed:
+        out().print(f"failures: {clean(causes(failed))}", markup=False)
+    for edit in edited:
+        out().print(f"the file was edited before trial {edit['from_trial']}")
+
+
+def _facts(
+    study: StudyRecord, summary: StudySummary, trials: Sequence[Trial]
+) -> list[tuple[str, str]]:
+    data, search = study.document["data"], study.document["search"]
+    shown = counted(trials)
+    n_failed = sum(trial.state == "failed" for trial in shown)
+    n_running = sum(not trial.finished for trial in shown)
+    of = f" of {search['trials']}" if search.get("trials") else ""
+    counts = f"{summary.n_trials}{of} finished, {n_failed} failed, {n_running} begun"
+    state = f"{summary.state}: {study.reason}" if study.reason else summary.state
+    return [
+        ("study", study.name),
+        ("state", state),
+        ("run by", summary.owner or "nobody"),
+        ("trials", f"{counts}, {duration(study.active_seconds)}"),
+        ("best", f"{study.metric} {number(summary.best_score)}"),
+        ("model", f"{study.family} ({study.backend}, {study.engine} engine)"),
+        ("strategy", f"{study.strategy}, seed {study.seed}, width {search['width']}"),
+        ("judged by", f"{study.n_folds}-fold cross-validation, {study.task}"),
+        ("data", f"{data['source']}, fingerprint {study.fingerprint[:12]}"),
+    ]
+
+
+def _print_space(study: StudyRecord) -> None:
+    made = table("space", "hyperparameter", "values")
+    for name, given in study.document["space"].items():
+        made.add_row(clean(name), _space_words(given))
+    out().print(made)
+
+
+def _space_words(given: Any) -> str:
+    if isinstance(given, list):
+        return ", ".join(value(choice) for choice in given)
+    if not isinstance(given, dict):
+        return value(given)
+    words = []
+    for key, inner in given.items():
+        if key in ("float", "int"):
+            words.append(f"{value(inner[0])} to {value(inner[1])}")
+        elif key in ("choices", "value"):
+            words.append(_space_words(inner))
+        elif key == "when":
+            when = (f"{k} is {_or(v)}" for k, v in inner.items())
+            words.append("if " + " and ".join(when))
+        elif inner is True:
+            words.append(key)
+        elif inner not in (None, False):
+            words.append(f"{key} {value(inner)}")
+    return ", ".join(words)
+
+
+def _or(allowed: Any) -> str:
+    values = allowed if isinstance(allowed, list) else [allowed]
+    return " or ".join(value(choice) for choice in values)
+
+
+def show_best(name: str, store_url: str, format_: Format) -> int:
+    """Print the best trial; return the exit code."""
+    store = _open(store_url)
+    study, trials = store.study(name), store.trials(name)
+    search = study.document["search"]
+    has_defaults = search["defaults_first"] and study.strategy != "grid"
+    row = best_row(trials, has_defaults)
+    if row is None:
+        say(f"study {name!r} has no successful trial yet", style="yellow")
+        return NO_SUCCESS
+    if format_ is Format.JSON:
+        write_json(row)
+    elif format_ is Format.CSV:
+        write_csv([row])
+    else:
+        best_table(name, study.metric, row, trials)
+    return 0
+
+
+def best_table(name: str, metric: str, row: Row, trials: Sequence[Trial]) -> None:
+    """Print the best trial beside the family's defaults."""
+    defaults = row["defaults_score"]
+    score, std = row["mean_test_score"], row["std_test_score"]
+    title = (
+        f"{clean(name)}: best is trial {row['number']}, "
+        f"{metric} {number(score)} +- {number(std)}"
+    )
+    beside = defaults is not None and row["number"] != 0
+    columns = ("hyperparameter", "best", *(("defaults",) if beside else ()))
+    out().print(title, markup=False)
+    made = table(None, *columns)
+    first = trials[0].params if trials else {}
+    for key in dict.fromkeys([*row["params"], *(first if beside else ())]):
+        cells = [_param(row["params"], key), *([_param(first, key)] if beside else [])]
+        made.add_row(clean(key), *cells)
+    if beside:
+        made.add_row("", "")
+        made.add_row(metric, number(score), number(defaults))
+        train = [trials[n].train_score for n in (row["number"], 0)]
+        made.add_row("on training rows", *(number(score) for score in train))
+    out().print(made)
+    if beside:
+        gain = score - defaults
+        out().print(f"gain over the family's defaults: {gain:+.4f}", markup=False)
+    elif defaults is not None:
+        out().print("nothing tried was better than the family's defaults")
+
+
+def _param(params: Any, key: str) -> str:
+    return value(params[key]) if key in params else "-"
+
+
+def _varying(trials: Sequence[Trial]) -> set[str]:
+    """Return the hyperparameters that do not have the same value in every trial."""
+    seen: dict[str, set[str]] = {}
+    for trial in trials:
+        for key, given in trial.params.items():
+            seen.setdefault(key, set()).add(repr(given))
+    n_trials = len(trials)
+    everywhere = {k for k in seen if all(k in trial.params for trial in trials)}
+    varying = {k for k, v in seen.items() if len(v) > 1 or k not in everywhere}
+    return varying if n_trials > 1 else set(seen)
+
+
+def _open(store_url: str) -> Store:
+    if not Store.exists(store_url):
+        raise StoreError(
+            f"store {masked(store_url)}: there is none here; run hpo where the study "
+            f"was run, or name its store with --store"
+        )
+    return Store(store_url)
+
+
+def _written(rows: Sequence[Row], format_: Format) -> bool:
+    """Write rows as JSON or CSV; return False for a table, which is the caller's."""
+    if format_ is Format.JSON:
+        write_json(rows)
+    elif format_ is Format.CSV:
+        write_csv(rows)
+    return format_ is not Format.TABLE

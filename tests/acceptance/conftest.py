@@ -1,0 +1,20 @@
+"""Folders to drive the `hpo` command in."""
+
+from __future__ import annotations
+
+import pytest
+from command_folder import Folder
+
+
+@pytest.fixture
+def make_folder(tmp_path):
+    """Return what makes an empty folder with a study file in it."""
+
+    def make(label: str, study: str) -> Folder:
+        path = tmp_path / label
+        path.mkdir()
+        made = Folder(path)
+        made.write("study.yaml", study)
+        return made
+
+    return make
