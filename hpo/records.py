@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -47,27 +47,34 @@ def mean(values: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A table ready for cross-validation.
+    """Rows ready for cross-validation.
 
     Args:
-        X: Features, shape (n_rows, n_features). Numeric columns are float64 with NaN
-            for a missing value; categorical ones text (dtype object) with None.
-        y: Class codes 0..n_classes-1 (int64), or float64 targets; shape (n_rows,).
+        X: Features. A DataFrame, shape (n_rows, n_features), whose numeric columns are
+            float64 with NaN for a missing value and whose categorical ones are text
+            (dtype object) with None; or a float64 array, shape (n_rows, ...), of
+            examples that are no rows of a table, such as images.
+        y: Class codes 0..n_classes-1 (int64), or float64 targets; shape (n_rows,), and
+            (n_rows, n_outputs) for a regression of several targets.
         task: What ``y`` is.
         classes: Labels by class code as the user wrote them; None for regression.
-        numeric: Names of the numeric columns, in the order of ``X``.
+        numeric: Names of the numeric columns, in the order of ``X``; none if ``X`` is
+            an array.
         categorical: Names of the categorical columns, in the order of ``X``.
-        target: Name of the target, for messages and tables.
+        targets: Names of the targets, for messages and tables.
+        groups: Codes (int64) of the groups that rows belong to, shape (n_rows,), or
+            None; rows of one group are never trained on and scored in one fold.
         notes: What was decided while reading, one sentence each, for the user.
     """
 
-    X: pd.DataFrame
+    X: pd.DataFrame | NDArray[Any]
     y: NDArray[Any]
     task: Task
     classes: NDArray[Any] | None
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
-    target: str = "target"
+    targets: tuple[str, ...] = ("target",)
+    groups: NDArray[Any] | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -79,17 +86,29 @@ class Dataset:
         """Number of classes; 0 for regression."""
         return 0 if self.classes is None else len(self.classes)
 
+    @property
+    def n_outputs(self) -> int:
+        """Number of targets."""
+        return 1 if self.y.ndim == 1 else int(self.y.shape[1])
+
+    @property
+    def is_table(self) -> bool:
+        """Whether ``X`` is a DataFrame."""
+        return hasattr(self.X, "iloc")
+
+    @property
+    def feature_shape(self) -> tuple[int, ...]:
+        """Shape of one row of ``X``."""
+        return tuple(self.X.shape[1:])
+
     def take(self, rows: NDArray[np.intp]) -> Dataset:
         """Return the given rows, an array of positions, as a data set of their own."""
-        return Dataset(
-            X=self.X.iloc[rows].reset_index(drop=True),
+        X: Any = self.X
+        return replace(
+            self,
+            X=X.iloc[rows].reset_index(drop=True) if self.is_table else X[rows],
             y=self.y[rows],
-            task=self.task,
-            classes=self.classes,
-            numeric=self.numeric,
-            categorical=self.categorical,
-            target=self.target,
-            notes=self.notes,
+            groups=None if self.groups is None else self.groups[rows],
         )
 
 
@@ -108,9 +127,11 @@ class FoldResult:
         n_epochs: Epochs trained, or None where the family has none.
         best_epoch: Epoch (from 1) whose weights were kept, or None.
         n_parameters: Trained weights of the network, or None where that says nothing.
-        curves: Learning curves by name (``loss``, ``val_loss``, ...), a value an epoch.
+        curves: Learning curves by name (``loss``, ``val_loss``, ...), a value an epoch;
+            where targets are scaled for training, in the units of the scaled targets.
         predictions: Out-of-fold predictions on the validation rows, in the order of the
-            fold: probabilities, shape (n_val, n_classes), or values, shape (n_val,).
+            fold: probabilities, shape (n_val, n_classes), or values in the units of the
+            data, shape (n_val,) or (n_val, n_outputs).
         failure: One of `FAILURE_KINDS`, or None if the fold ended well.
         error: The traceback of a failed fold.
         engine: What trained it, for example ``keras 3.15.1 tensorflow 2.21.0 fit``.

@@ -159,7 +159,7 @@ def test_taking_rows_keeps_everything_else_of_a_data_set():
         classes=np.array(["no", "yes"]),
         numeric=("a",),
         categorical=("b",),
-        target="play",
+        targets=("play",),
         notes=("dropped nothing",),
     )
     taken = dataset.take(np.array([2, 0]))

@@ -1,7 +1,7 @@
 """Read the cells of one column: which are missing, and which are numbers.
 
-It owns the meaning of a single text cell, the same for features and for the target. It
-does not decide what a column is for.
+It owns the meaning of a single cell, the same for every source and for features and
+targets. It does not decide what a column is for.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,44 @@ Kind: TypeAlias = Literal["empty", "boolean", "number", "mixed", "text"]
 
 
 @dataclass(frozen=True)
+class Column:
+    """The cells of one column, as texts or, where all of them are numbers, as numbers.
+
+    Args:
+        cells: Texts, of which `MISSING` are missing; or numbers, NaN where missing, of
+            any real dtype; length n_rows.
+        category: Whether texts are categories even if they look like numbers.
+    """
+
+    cells: list[str] | NDArray[Any]
+    category: bool = False
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    @property
+    def texts(self) -> list[str]:
+        """The cells as texts, the empty one where a number is missing."""
+        if isinstance(self.cells, list):
+            return self.cells
+        # str of a float is the shortest text that reads back as the same.
+        return ["" if cell != cell else str(cell) for cell in self.cells.tolist()]
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        """Which cells are missing, shape (n_rows,)."""
+        if isinstance(self.cells, list):
+            return np.fromiter((c in MISSING for c in self.cells), bool, len(self))
+        return np.asarray(np.isnan(self.cells), bool)
+
+    def take(self, rows: NDArray[np.intp]) -> Column:
+        """Return the cells at these positions."""
+        if isinstance(self.cells, list):
+            return Column([self.cells[i] for i in rows.tolist()], self.category)
+        return Column(self.cells[rows], self.category)
+
+
+@dataclass(frozen=True)
 class Cells:
     """What the cells of a column are.
 
@@ -72,6 +110,25 @@ class Cells:
         return [int(i) for i in np.flatnonzero(np.isinf(self.numbers))]
 
 
+def read_column(column: Column) -> Cells:
+    """Tell what the cells of a column are."""
+    if isinstance(column.cells, list):
+        cells = read_cells(column.cells)
+        if not column.category or cells.kind == "empty":
+            return cells
+        nothing = np.full(len(column), np.nan)
+        return Cells("text", nothing, cells.missing, _others(cells.missing, column))
+    numbers = column.cells.astype(np.float64, copy=False)
+    missing = np.flatnonzero(np.isnan(numbers)).tolist()
+    kind: Kind = "empty" if len(missing) == len(numbers) else "number"
+    return Cells(kind, numbers, missing, [])
+
+
+def _others(positions: list[int], column: Column) -> list[int]:
+    others = np.setdiff1d(np.arange(len(column)), positions)
+    return [int(position) for position in others]
+
+
 def read_cells(texts: Sequence[str]) -> Cells:
     """Tell what the texts of a column are."""
     missing = [i for i, text in enumerate(texts) if text in MISSING]
@@ -88,7 +145,8 @@ def read_cells(texts: Sequence[str]) -> Cells:
     readings: dict[str, float | None] = {text: _number(text) for text in distinct}
     values = [readings.get(text, math.nan) for text in texts]
     odd = [i for i, value in enumerate(values) if value is None]
-    n_like = n_present - len(odd) + sum(has_comma(texts[i]) for i in odd)
+    commas = {text for text in distinct if has_comma(text)}
+    n_like = n_present - len(odd) + sum(texts[i] in commas for i in odd)
     kind: Kind = "mixed" if 2 * n_like >= n_present else "text"
     return Cells(kind if odd else "number", np.array(values, np.float64), missing, odd)
 

@@ -2,7 +2,7 @@
 
 It owns bytes, encoding, separators, quotes and the shape of the table. It refuses what
 is not a rectangle of UTF-8 text under distinct names, and guesses nothing about what
-the cells mean.
+the cells mean. `hpo.data.csv_fast` reads large plain files to the same result.
 """
 
 from __future__ import annotations
@@ -11,17 +11,21 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
-from hpo.data.words import count, quoted
-from hpo.errors import DataError, near_match
+from hpo.data.cells import Column
+from hpo.data.csv_fast import BOM, FAST_FROM_BYTES, Head, read_fast
+from hpo.data.files import opened
+from hpo.data.tables import Table
+from hpo.data.words import Rows, count, quoted
+from hpo.errors import DataError
 
 SEPARATORS = (",", ";", "\t")
 CHUNK_ROWS = 5000
+SAMPLE_ROWS = 500
 SEPARATOR_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 
 
@@ -29,25 +33,7 @@ Record: TypeAlias = tuple[int, list[str]]
 """The line, from 1, that a record starts on, and its cells."""
 
 
-@dataclass(frozen=True)
-class Table:
-    """A file as text.
-
-    Args:
-        place: The file as the user wrote it, for messages.
-        columns: Cells by name of the column, without the spaces around them; each of
-            length n_rows.
-        lines: Line of the file, from 1, that each row starts on; length n_rows.
-        separator: What stands between the cells.
-    """
-
-    place: str
-    columns: dict[str, list[str]]
-    lines: list[int]
-    separator: str
-
-
-def read_table(path: Path, place: str) -> Table:
+def read_csv(path: Path, place: str, as_texts: Collection[str] = ()) -> Table:
     """Read a CSV file with a header line.
 
     Cells are separated by commas, or by semicolons or tabs if the header has no comma;
@@ -57,74 +43,84 @@ def read_table(path: Path, place: str) -> Table:
     Args:
         path: The file.
         place: The file as the user wrote it, for messages.
+        as_texts: Columns whose texts are needed even if they are numbers.
 
     Raises:
         DataError: The file cannot be read, or is no rectangle under distinct names.
     """
-    content = _read_bytes(path, place)
-    separator = _find_separator(_decode(content, place))
+    with opened(path, place) as file:
+        content = file.read()
+    head = read_head(content, place)
+    if len(content) >= FAST_FROM_BYTES:
+        fast = read_fast(content, head, as_texts)
+        if fast is not None:
+            return _as_table(head, place, *fast)
+    return read_slowly(content, head, place)
+
+
+def read_head(content: bytes, place: str) -> Head:
+    """Check that a file is text, and read its header and its first rows.
+
+    Raises:
+        DataError: It is no text, or has no header with distinct names.
+    """
+    _check_text(content, place)
+    separator = _find_separator(content)
     records = _records(content, separator, place)
     header = next(records, None)
     if header is None:
         raise DataError(f"{place}: expected a header and rows; the file is empty")
     names = _check_names(header[1], place)
-    columns, lines = _read_rows(records, len(names), separator, place)
-    return Table(place, dict(zip(names, columns, strict=True)), lines, separator)
+    rows = [cells for _, cells in islice(records, SAMPLE_ROWS)]
+    return Head(separator, names, rows)
 
 
-def _read_bytes(path: Path, place: str) -> bytes:
-    try:
-        if path.is_dir():
-            raise DataError(f"{place}: expected a file; this is a folder")
-        if path.exists() and not path.is_file():
-            raise DataError(f"{place}: expected a regular file")
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"{place}: {_where_it_is_not(path)}") from None
-    except PermissionError:
-        problem = "the file may not be read; give yourself read permission"
-        raise DataError(f"{place}: {problem}") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "this is not a path"
-        raise DataError(f"{place}: the file cannot be read ({reason})") from error
+def read_slowly(content: bytes, head: Head, place: str) -> Table:
+    """Read any file, and name the line of whatever is wrong with it.
+
+    Raises:
+        DataError: It is no rectangle.
+    """
+    records = _records(content, head.separator, place)
+    next(records)
+    columns, lines = _read_rows(records, len(head.names), head.separator, place)
+    by_name = dict(zip(head.names, map(Column, columns), strict=True))
+    return _as_table(head, place, by_name, lines)
 
 
-def _where_it_is_not(path: Path) -> str:
-    folder = path.parent
-    if not folder.is_dir():
-        return f"there is no folder {str(folder)!r}"
-    try:
-        names = [file.name for file in folder.iterdir()]
-    except OSError:
-        names = []
-    near = near_match(path.name, names)
-    return f"there is no such file in {str(folder.resolve())!r}{near}"
+def _as_table(
+    head: Head, place: str, columns: Mapping[str, Column], lines: Sequence[int]
+) -> Table:
+    notes: tuple[str, ...] = ()
+    if head.separator != ",":
+        notes = (f"cells are separated by {SEPARATOR_NAMES[head.separator]}",)
+    rows = Rows.of_lines(lines)
+    return Table(place, tuple(head.names), columns.__getitem__, rows, notes)
 
 
-def _decode(content: bytes, place: str) -> str:
+def _check_text(content: bytes, place: str) -> None:
     way_out = "save the file as 'CSV UTF-8'"
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(f"{place}: expected UTF-8; the file is UTF-16; {way_out}")
     try:
-        text = content.decode("utf-8-sig")
+        if not content.isascii():
+            content.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
+        line = content.count(b"\n", 0, error.start) + 1
         got = f"got the byte 0x{content[error.start]:02x}"
         raise DataError(f"{place}:{line}: expected UTF-8; {got}; {way_out}") from None
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
+    if (zero := content.find(b"\0")) >= 0:
+        line = content.count(b"\n", 0, zero) + 1
         raise DataError(f"{place}:{line}: expected text; this is a binary file")
-    return text
 
 
-def _find_separator(text: str) -> str:
+def _find_separator(content: bytes) -> str:
     """Take the comma, or what is more frequent in a header that has none."""
-    header = re.sub(
-        r'"[^"]*"', "", re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
-    )
-    if "," in header:
+    found = re.search(rb"[^\r\n]+", content.removeprefix(BOM))
+    header = re.sub(rb'"[^"]*"', b"", found.group()) if found else b""
+    if b"," in header:
         return ","
-    return max(SEPARATORS, key=header.count)
+    return max(SEPARATORS, key=lambda separator: header.count(separator.encode()))
 
 
 def _records(content: bytes, separator: str, place: str) -> Iterator[Record]:

@@ -1,7 +1,7 @@
 """Tell whether two data sets are the same, by one short text.
 
-It owns what counts as the same: columns, kinds, values, rows and their order, target
-and classes. Where and how the data were loaded, and the notes, do not count.
+It owns what counts as the same: columns, kinds, values, rows and their order, groups,
+targets and classes. Where and how the data were loaded, and the notes, do not count.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from hpo.records import Dataset
 if TYPE_CHECKING:
     import pandas as pd
 
+CHUNK_ROWS = 100_000
+
 
 def fingerprint(dataset: Dataset) -> str:
     """Return the SHA-256 of the content of a data set, in hexadecimal.
@@ -26,11 +28,27 @@ def fingerprint(dataset: Dataset) -> str:
     """
     content = hashlib.sha256(b"hpo data 1")
     _add_text(content, dataset.task)
-    _add_text(content, dataset.target)
+    for name in dataset.targets:
+        _add_text(content, name)
     _add_text(content, str(dataset.n_rows))
+    if dataset.is_table:
+        _add_columns(content, dataset)
+    else:
+        _add_text(content, f"array {dataset.feature_shape}")
+        _add_numbers(content, np.asarray(dataset.X))
+    if dataset.groups is not None:
+        _add_text(content, "groups")
+        content.update(np.ascontiguousarray(dataset.groups, "<i8").data)
+    _add_text(content, "target")
+    _add_target(content, dataset)
+    return content.hexdigest()
+
+
+def _add_columns(content: hashlib._Hash, dataset: Dataset) -> None:
+    X: Any = dataset.X
     categorical = set(dataset.categorical)
-    for position, name in enumerate(dataset.X.columns):
-        column = dataset.X.iloc[:, position]
+    for position, name in enumerate(X.columns):
+        column = X.iloc[:, position]
         _add_text(content, str(name))
         if name in categorical:
             _add_text(content, "categorical")
@@ -38,9 +56,6 @@ def fingerprint(dataset: Dataset) -> str:
         else:
             _add_text(content, "numeric")
             _add_numbers(content, column.to_numpy(np.float64))
-    _add_text(content, "target")
-    _add_target(content, dataset)
-    return content.hexdigest()
 
 
 def _add_text(content: hashlib._Hash, text: str) -> None:
@@ -50,9 +65,12 @@ def _add_text(content: hashlib._Hash, text: str) -> None:
 
 
 def _add_numbers(content: hashlib._Hash, values: NDArray[Any]) -> None:
-    canonical = values.astype("<f8") + 0.0  # -0.0 becomes 0.0
-    canonical[np.isnan(canonical)] = np.nan
-    content.update(canonical.tobytes())
+    # Some rows at a time: all of an array at once would be held twice.
+    for start in range(0, len(values), CHUNK_ROWS):
+        part = np.ascontiguousarray(values[start : start + CHUNK_ROWS], "<f8")
+        canonical = part + 0.0  # -0.0 becomes 0.0
+        canonical[np.isnan(canonical)] = np.nan
+        content.update(canonical.data)
 
 
 def _add_categories(content: hashlib._Hash, column: pd.Series[Any]) -> None:
@@ -67,8 +85,10 @@ def _add_categories(content: hashlib._Hash, column: pd.Series[Any]) -> None:
 
 
 def _add_target(content: hashlib._Hash, dataset: Dataset) -> None:
+    if dataset.n_outputs > 1:
+        _add_text(content, f"outputs {dataset.n_outputs}")
     if dataset.classes is None:
-        _add_numbers(content, dataset.y.astype(np.float64))
+        _add_numbers(content, dataset.y)
         return
     for label in dataset.classes.tolist():
         _add_text(content, type(label).__name__)

@@ -1,17 +1,19 @@
 """The data sets that scikit-learn carries in its own package.
 
 It owns their names and shapes. It refuses those that scikit-learn would fetch from the
-network, and those with several outputs.
+network. What scikit-learn generates is `hpo.data.generators`'.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from hpo.data.features import choose_features
+from hpo.data.generators import GENERATORS, refuse_other_wishes
+from hpo.data.wish import Wish
 from hpo.data.words import listed
 from hpo.errors import DataError
 from hpo.records import Dataset, Task
@@ -21,6 +23,7 @@ BUNDLED: dict[str, Task] = {
     "diabetes": "regression",
     "digits": "classification",
     "iris": "classification",
+    "linnerud": "regression",
     "wine": "classification",
 }
 REMOTE = (
@@ -40,67 +43,64 @@ REMOTE = (
 
 def near_source(name: str) -> str:
     """Return ``"; did you mean 'sklearn.x'?"`` for a name like x, or ``""``."""
-    near = difflib.get_close_matches(name.removeprefix("load_"), BUNDLED, n=1)
+    for prefix in ("sklearn.", "load_", "make_"):
+        name = name.removeprefix(prefix)
+    near = difflib.get_close_matches(name[:80], [*BUNDLED, *GENERATORS], n=1)
     return f"; did you mean 'sklearn.{near[0]}'?" if near else ""
 
 
-def load_bundled(
-    source: str,
-    *,
-    features: Sequence[str] | None,
-    drop: Sequence[str],
-    task: Task | None,
-) -> Dataset:
+def load_bundled(wish: Wish) -> Dataset:
     """Load ``sklearn.<name>`` with the names and class codes of scikit-learn.
 
-    Args:
-        source: ``sklearn.`` and one of `BUNDLED`.
-        features: Columns to learn from, in this order; None for all.
-        drop: Columns to leave out.
-        task: None, or the task of the data set.
-
     Raises:
-        DataError: The name or a column is unknown, or the task is another one.
+        DataError: The name or a column is unknown, or the data cannot have what is
+            wished of it.
     """
     import pandas as pd
     from sklearn import datasets
 
-    name = _check_name(source)
-    own = BUNDLED[name]
-    if task not in (None, own):
-        raise DataError(f"task: {source} is a {own} data set; got {task!r}")
+    name = _check_name(wish.source)
+    if wish.options:
+        raise DataError(
+            f"data.source: {wish.source} takes no parameters, as its rows are given; "
+            f"remove {listed(wish.options)}"
+        )
+    task = refuse_other_wishes(wish, BUNDLED[name])
     bunch = getattr(datasets, f"load_{name}")()
     names = [str(feature) for feature in bunch.feature_names]
-    chosen = choose_features(names, None, features, drop, source)
+    chosen = choose_features(names, None, wish.features, wish.drop, wish.source)
     X = pd.DataFrame(np.asarray(bunch.data, np.float64), columns=names)[chosen]
-    classify = own == "classification"
+    classify = task == "classification"
     constant = [n for n in chosen if X[n].nunique() == 1]
     notes = [f"the same value in every row: {listed(constant)}"] if constant else []
     return Dataset(
         X=X,
         y=np.asarray(bunch.target, np.int64 if classify else np.float64),
-        task=own,
+        task=task,
         classes=np.asarray(bunch.target_names) if classify else None,
         numeric=tuple(chosen),
         categorical=(),
+        targets=_targets(bunch),
         notes=tuple(notes),
     )
+
+
+def _targets(bunch: Any) -> tuple[str, ...]:
+    if bunch.target.ndim == 1:
+        return ("target",)
+    return tuple(str(name) for name in bunch.target_names)
 
 
 def _check_name(source: str) -> str:
     name = source.removeprefix("sklearn.")
     if name in BUNDLED:
         return name
-    if name == "linnerud":
-        raise DataError(
-            f"data.source: {source} has several outputs, which is not supported yet"
-        )
     if name.startswith("fetch_") or name in REMOTE:
         raise DataError(
             f"data.source: {source} needs the network; fetch it once yourself and save "
             "it as a .csv file"
         )
-    known = listed(f"sklearn.{name}" for name in BUNDLED)
+    known = listed((f"sklearn.{name}" for name in [*BUNDLED, *GENERATORS]), 40)
     raise DataError(
         f"data.source: expected one of {known}; got {source!r}{near_source(name)}"
     )

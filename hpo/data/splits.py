@@ -1,169 +1,263 @@
-"""Split the rows of a data set: the test part first, then the folds.
+"""Split the rows of a data set into folds, by scikit-learn's own splitters.
 
-It owns which rows are trained on and which are scored, by scikit-learn's own splitters,
-so that anyone can repeat a split by hand. It refuses a split that would leave a class
-out of a part.
+It owns which rows of the training part are trained on and which are scored, so that
+anyone can repeat it by hand. It refuses a split that would leave a class out of what is
+trained on. The test part is held out first, by `hpo.data.test_part`.
 """
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+import warnings
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpo.data.words import count
+from hpo.data.words import count, quoted
 from hpo.errors import DataError, one_of
-from hpo.records import Dataset, Task
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from hpo.records import Dataset
 
 Rows: TypeAlias = NDArray[np.intp]
-Split: TypeAlias = Literal["stratified", "kfold"]
-SPLITS = ("stratified", "kfold")
-
-
-def split_test(dataset: Dataset, test_size: float, seed: int) -> tuple[Rows, Rows]:
-    """Hold out the test part, with the share of each class kept.
-
-    The parts are those of scikit-learn's ``train_test_split(range(n_rows),
-    test_size=test_size, random_state=seed, stratify=y)`` (no ``stratify`` for a
-    regression), sorted.
-
-    Args:
-        dataset: The whole table.
-        test_size: Fraction of the rows, from 0 (no test part) to below 1.
-        seed: From 0 to 2**32 - 1.
-
-    Returns:
-        Positions of the training rows and of the test rows, each sorted.
-
-    Raises:
-        DataError: A class, or a part, would be left with too few rows.
-    """
-    if not 0 <= test_size < 1:
-        expected = "expected a fraction from 0 to below 1"
-        raise DataError(f"data.test_size: {expected}; got {test_size}")
-    rows = np.arange(dataset.n_rows)
-    if test_size == 0:
-        return rows, rows[:0]
-    _check_seed(seed)
-    _check_test_part(dataset, math.ceil(test_size * dataset.n_rows))
-    from sklearn.model_selection import train_test_split
-
-    train, test = train_test_split(
-        rows,
-        test_size=float(test_size),
-        random_state=seed,
-        stratify=dataset.y if dataset.task == "classification" else None,
-    )
-    return np.sort(train), np.sort(test)
-
-
-def _check_test_part(dataset: Dataset, n_test: int) -> None:
-    n_train = dataset.n_rows - n_test
-    if dataset.classes is None:
-        if n_train < 1:
-            raise DataError(
-                f"cannot hold out {n_test} of {count(dataset.n_rows, 'row')}: none is "
-                "left to train on; lower data.test_size"
-            )
-        return
-    counts = np.bincount(dataset.y, minlength=dataset.n_classes)
-    if counts.min() < 2:
-        name = _name(int(counts.argmin()), dataset.classes)
-        raise DataError(
-            f"cannot hold out a stratified test part: class {name} has only "
-            f"{count(int(counts.min()), 'row')}; merge rare classes, leave that class "
-            "out, or set data.test_size to 0"
-        )
-    for part, n_rows, way in (
-        ("test", n_test, "raise"),
-        ("training", n_train, "lower"),
-    ):
-        if n_rows < dataset.n_classes:
-            raise DataError(
-                f"cannot hold out a stratified test part: the {part} part would have "
-                f"{count(n_rows, 'row')} for {dataset.n_classes} classes; {way} "
-                "data.test_size, or set it to 0"
-            )
+Split: TypeAlias = Literal["stratified", "kfold", "group", "time"]
+SPLITS = ("stratified", "kfold", "group", "time")
+MAX_FOLDS = 10_000
 
 
 def make_folds(
-    y: NDArray[Any],
-    task: Task,
+    dataset: Dataset,
     *,
     n_folds: int,
+    repeats: int = 1,
     split: Split | None = None,
     seed: int,
-    classes: Sequence[Any] | NDArray[Any] | None = None,
 ) -> list[tuple[Rows, Rows]]:
-    """Split the training part into folds.
+    """Split the training part into folds, each repeat after the other.
 
-    The folds are those of scikit-learn's ``StratifiedKFold`` or ``KFold`` with
-    ``shuffle=True, random_state=seed``.
+    The folds are those of these splitters of scikit-learn, ``n`` for ``n_folds``:
+
+    * stratified: ``StratifiedKFold(n, shuffle=True, random_state=seed)``
+    * kfold: ``KFold(n, shuffle=True, random_state=seed)``
+    * group: ``StratifiedGroupKFold(n, shuffle=True, random_state=seed)`` for classes,
+      ``GroupKFold(n, shuffle=True, random_state=seed)`` for a regression; no group has
+      rows in both parts of a fold
+    * time: ``TimeSeriesSplit(n)`` over the rows in their order; every fold is trained
+      on what comes before the rows that it is scored on
+
+    With ``repeats``, stratified and kfold are ``RepeatedStratifiedKFold`` and
+    ``RepeatedKFold`` with ``random_state=seed``, and group calls its splitter as often
+    with ``random_state=numpy.random.RandomState(seed)``, the same one for all repeats.
+    The first repeat is what one repeat alone would be.
 
     Args:
-        y: Class codes or values of the training part, shape (n_rows,).
-        task: What ``y`` is.
+        dataset: The training part.
         n_folds: At least 2.
-        split: None means stratified for a classification and kfold for a regression.
-        seed: From 0 to 2**32 - 1.
-        classes: Labels by class code, to name them in messages.
+        repeats: How often the rows are split anew, at least 1.
+        split: None means group for a data set with groups, and otherwise stratified
+            for a classification and kfold for a regression.
+        seed: From 0 to 2**32 - 1; time does not use it.
 
     Returns:
         For each fold the positions, within the training part, of the rows to train on
         and of the rows to score; each sorted.
 
     Raises:
-        DataError: There are too few rows, in all or of one class.
+        DataError: The split does not suit the data, there are too few rows or groups,
+            or a class would not be trained on.
     """
+    kind = settle(dataset, split)
+    _check_counts(n_folds, repeats)
+    check_seed(seed)
+    if kind == "time" and repeats > 1:
+        raise DataError(
+            f"evaluation.repeats: split: time has one order of rows, so that repeats "
+            f"are all the same; set it to 1; got {repeats}"
+        )
+    _CHECKS[kind](dataset, n_folds)
+    with warnings.catch_warnings():
+        # A class with fewer rows than folds, of whole groups: checked below.
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        folds = list(_split(dataset, kind, n_folds, repeats, seed))
+    _check_folds(dataset, kind, folds, n_folds)
+    return folds
+
+
+def settle(dataset: Dataset, split: Split | None) -> Split:
+    """Return the split that is meant, or refuse one that does not suit the data."""
     if split is not None and split not in SPLITS:
         raise DataError(f"evaluation.split: {one_of(split, SPLITS)}")
-    if split == "stratified" and task == "regression":
+    if split is None:
+        if dataset.groups is not None:
+            return "group"
+        return "stratified" if dataset.task == "classification" else "kfold"
+    if split == "stratified" and dataset.task == "regression":
         raise DataError(
             "evaluation.split: stratified needs classes, and the task is regression; "
             "use split: kfold"
         )
+    if split == "group" and dataset.groups is None:
+        raise DataError(
+            "evaluation.split: group needs groups; name their column in data.group"
+        )
+    if split != "group" and dataset.groups is not None:
+        raise DataError(
+            f"evaluation.split: {split} would train on rows of the groups that it "
+            "scores, and data.group forbids that; use split: group, or remove "
+            "data.group"
+        )
+    return split
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that scikit-learn cannot take."""
+    if not 0 <= seed < 2**32:
+        raise DataError(f"search.seed: expected 0 to 4294967295; got {seed}")
+
+
+def missing_classes(dataset: Dataset, rows: Rows) -> list[str]:
+    """Return the labels of the classes that none of the ``rows`` has."""
+    if dataset.classes is None:
+        return []
+    counts = np.bincount(dataset.y[rows], minlength=dataset.n_classes)
+    return [str(label) for label in dataset.classes[counts == 0]]
+
+
+def class_name(dataset: Dataset, code: int) -> str:
+    """Return the label of a class in quotes."""
+    return repr(str(code if dataset.classes is None else dataset.classes[code]))
+
+
+def _check_counts(n_folds: int, repeats: int) -> None:
     if n_folds < 2:
         raise DataError(f"evaluation.folds: expected at least 2; got {n_folds}")
-    if n_folds > len(y):
+    if repeats < 1:
+        raise DataError(f"evaluation.repeats: expected at least 1; got {repeats}")
+    if n_folds * repeats > MAX_FOLDS:
         raise DataError(
-            f"cannot make {n_folds} folds of {count(len(y), 'row')}; lower "
+            f"evaluation.folds: expected at most {MAX_FOLDS} folds in all repeats; "
+            f"got {n_folds * repeats}; lower evaluation.folds or evaluation.repeats"
+        )
+
+
+def _check_plain(dataset: Dataset, n_folds: int) -> None:
+    if n_folds > dataset.n_rows:
+        raise DataError(
+            f"cannot make {n_folds} folds of {count(dataset.n_rows, 'row')}; lower "
             "evaluation.folds"
         )
-    _check_seed(seed)
-    from sklearn.model_selection import KFold, StratifiedKFold
-
-    stratified = split == "stratified" or (split is None and task == "classification")
-    if stratified:
-        _check_rarest(y, n_folds, classes)
-    kind = StratifiedKFold if stratified else KFold
-    splitter = kind(n_folds, shuffle=True, random_state=seed)
-    return [(train, val) for train, val in splitter.split(np.zeros(len(y)), y)]
 
 
-def _check_rarest(
-    y: NDArray[Any], n_folds: int, classes: Sequence[Any] | NDArray[Any] | None
-) -> None:
-    counts = np.bincount(y, minlength=0 if classes is None else len(classes))
+def _check_rarest(dataset: Dataset, n_folds: int) -> None:
+    _check_plain(dataset, n_folds)
+    counts = np.bincount(dataset.y, minlength=dataset.n_classes)
     rarest = int(counts.min())
     if rarest >= n_folds:
         return
-    lower = f"lower evaluation.folds to {rarest}, " if rarest >= 2 else ""
+    ways = ["merge rare classes"]
+    if rarest >= 2:
+        ways = [f"lower evaluation.folds to {rarest}", *ways, "or use split: kfold"]
     raise DataError(
         f"cannot make {n_folds} stratified folds: class "
-        f"{_name(int(counts.argmin()), classes)} has only {count(rarest, 'row')} in "
-        f"the training part; {lower}merge rare classes, or use split: kfold"
+        f"{class_name(dataset, int(counts.argmin()))} has only "
+        f"{count(rarest, 'row')} in the training part; {', '.join(ways)}"
     )
 
 
-def _name(code: int, classes: Sequence[Any] | NDArray[Any] | None) -> str:
-    return repr(str(code if classes is None else classes[code]))
+def _check_groups(dataset: Dataset, n_folds: int) -> None:
+    n_groups = len(np.unique(_groups(dataset)))
+    if n_folds <= n_groups:
+        _check_largest_class(dataset, n_folds)
+        return
+    way = f"lower evaluation.folds to {n_groups}" if n_groups >= 2 else "use more data"
+    raise DataError(
+        f"cannot make {n_folds} folds of whole groups: the training part has only "
+        f"{count(n_groups, 'group')}; {way}, or name a finer column in data.group"
+    )
 
 
-def _check_seed(seed: int) -> None:
-    if not 0 <= seed < 2**32:
-        raise DataError(f"search.seed: expected 0 to 4294967295; got {seed}")
+def _check_largest_class(dataset: Dataset, n_folds: int) -> None:
+    """Refuse what ``StratifiedGroupKFold`` does: no class with a row for every fold."""
+    if dataset.classes is None or np.bincount(dataset.y).max() >= n_folds:
+        return
+    raise DataError(
+        f"cannot make {n_folds} folds of whole groups: no class has as many as "
+        f"{count(n_folds, 'row')}; lower evaluation.folds, or merge rare classes"
+    )
+
+
+def _check_time(dataset: Dataset, n_folds: int) -> None:
+    if n_folds < dataset.n_rows:
+        return
+    raise DataError(
+        f"cannot make {n_folds} folds in time of {count(dataset.n_rows, 'row')}: they "
+        f"need at least {n_folds + 1}; lower evaluation.folds"
+    )
+
+
+_CHECKS: dict[Split, Callable[[Dataset, int], None]] = {
+    "stratified": _check_rarest,
+    "kfold": _check_plain,
+    "group": _check_groups,
+    "time": _check_time,
+}
+
+
+def _split(
+    dataset: Dataset, kind: Split, n_folds: int, repeats: int, seed: int
+) -> Iterator[tuple[Rows, Rows]]:
+    from sklearn import model_selection as sklearn
+    from sklearn.utils import check_random_state
+
+    rows, y = np.zeros(dataset.n_rows), dataset.y
+    if kind == "time":
+        return iter(sklearn.TimeSeriesSplit(n_folds).split(rows))
+    splitter: Any
+    if kind == "group":
+        classify = dataset.task == "classification"
+        splitter = sklearn.StratifiedGroupKFold if classify else sklearn.GroupKFold
+        random = check_random_state(seed)
+        return chain.from_iterable(
+            splitter(n_folds, shuffle=True, random_state=random).split(
+                rows, y if classify else None, _groups(dataset)
+            )
+            for _ in range(repeats)
+        )
+    splitter = (
+        sklearn.RepeatedStratifiedKFold
+        if kind == "stratified"
+        else sklearn.RepeatedKFold
+    )
+    folds = splitter(n_splits=n_folds, n_repeats=repeats, random_state=seed)
+    return iter(folds.split(rows, y if kind == "stratified" else None))
+
+
+def _groups(dataset: Dataset) -> NDArray[Any]:
+    assert dataset.groups is not None  # settled before
+    return dataset.groups
+
+
+_WAYS_OUT: dict[Split, str] = {
+    "stratified": "merge rare classes",
+    "kfold": "merge rare classes, or use split: stratified",
+    "group": "merge rare classes, or name a finer column in data.group",
+    "time": "merge rare classes, lower evaluation.folds, or use another split",
+}
+
+
+def _check_folds(
+    dataset: Dataset, kind: Split, folds: list[tuple[Rows, Rows]], n_folds: int
+) -> None:
+    for index, (train, val) in enumerate(folds):
+        where = f"fold {index % n_folds} (of 0 to {n_folds - 1})"
+        if not len(val) or not len(train):
+            part = "score" if not len(val) else "train on"
+            raise DataError(
+                f"cannot make {n_folds} {kind} folds: {where} has no row to {part}, as "
+                "the groups differ too much in size; lower evaluation.folds"
+            )
+        if missing := missing_classes(dataset, train):
+            raise DataError(
+                f"cannot make {n_folds} {kind} folds: {where} has no row of class "
+                f"{quoted(missing)} to train on; {_WAYS_OUT[kind]}"
+            )

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpo.data.cells import BOOLEANS, Cells, has_comma, read_cells
-from hpo.data.words import count, examples
+from hpo.data.cells import BOOLEANS, Cells, Column, has_comma, read_column
+from hpo.data.words import Rows, count, examples
 from hpo.errors import DataError
 from hpo.records import Task
 
@@ -40,9 +40,7 @@ class Target:
     note: str
 
 
-def read_target(
-    place: str, texts: Sequence[str], lines: Sequence[int], task: Task | None
-) -> Target:
+def read_target(place: str, column: Column, rows: Rows, task: Task | None) -> Target:
     """Read the target and infer the task where it is not given.
 
     Texts and booleans make a classification. So do whole numbers with at most
@@ -51,29 +49,29 @@ def read_target(
 
     Args:
         place: The file and the column, for messages.
-        texts: Cells of the rows whose target is not missing, shape (n_rows,).
-        lines: The line of each row.
+        column: The cells, none of them missing, length n_rows.
+        rows: How the user finds them.
         task: What the user says it is, or None.
 
     Raises:
         DataError: The target does not fit the task or cannot be learned.
     """
-    cells = read_cells(texts)
+    cells, texts = read_column(column), column.texts
     if cells.kind == "number" and cells.infinite:
-        got = examples(cells.infinite, texts, lines)
+        got = examples(cells.infinite, texts, rows)
         raise DataError(f"{place}: expected finite numbers; got {got}; mend those rows")
     note = ""
     if task is None:
-        task, why = _infer(place, cells, texts, lines)
+        task, why = _infer(place, cells, texts, rows)
         note = f"task: {task}, because the target is {why}"
     if task == "regression":
-        return Target(_values(place, cells, texts, lines), task, None, note)
+        return Target(_values(place, cells, texts, rows), task, None, note)
     y, classes = _codes(place, cells, texts)
     return Target(y, task, classes, note)
 
 
 def _infer(
-    place: str, cells: Cells, texts: Sequence[str], lines: Sequence[int]
+    place: str, cells: Cells, texts: Sequence[str], rows: Rows
 ) -> tuple[Task, str]:
     if cells.kind == "boolean":
         return "classification", "true or false"
@@ -83,7 +81,7 @@ def _infer(
         few = _few(len(set(texts)), len(texts))
         if few and not any(has_comma(texts[i]) for i in cells.odd):
             return "classification", "partly text"
-        got = examples(cells.odd, texts, lines)
+        got = examples(cells.odd, texts, rows)
         raise DataError(
             f"{place}: most cells look like numbers, but these cannot be read as one: "
             f"{got}; mend them (decimals take a point), or say that they are classes "
@@ -111,13 +109,13 @@ def _whole(cells: Cells) -> bool:
 
 
 def _values(
-    place: str, cells: Cells, texts: Sequence[str], lines: Sequence[int]
+    place: str, cells: Cells, texts: Sequence[str], rows: Rows
 ) -> NDArray[np.float64]:
     if cells.kind == "boolean":
         expected = "regression expects numbers; got true and false"
         raise DataError(f"{place}: {expected}; say task: classification")
     if cells.odd:
-        got = examples(cells.odd, texts, lines)
+        got = examples(cells.odd, texts, rows)
         raise DataError(
             f"{place}: regression expects numbers; got {got}; mend those cells, or say "
             "task: classification"

@@ -7,8 +7,46 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 MAX_LISTED = 20
+
+
+@dataclass(frozen=True)
+class Rows:
+    """How the user finds the rows of a table again.
+
+    Args:
+        numbers: Of each row, from 1, shape (n_rows,).
+        word: What they count: ``line`` of a file of text, else ``row``.
+    """
+
+    numbers: NDArray[np.int64]
+    word: str
+
+    @classmethod
+    def of_lines(cls, numbers: Sequence[int]) -> Rows:
+        """Rows that start on these lines of a file."""
+        return cls(np.asarray(numbers, np.int64), "line")
+
+    @classmethod
+    def counted(cls, n_rows: int) -> Rows:
+        """Rows 1, 2, ... of what has no lines."""
+        return cls(np.arange(1, n_rows + 1), "row")
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def name(self, position: int) -> str:
+        """Word one row as ``line 7``."""
+        return f"{self.word} {self.numbers[position]}"
+
+    def take(self, positions: NDArray[np.intp]) -> Rows:
+        """Return the rows at these positions."""
+        return Rows(self.numbers[positions], self.word)
 
 
 def listed(names: Iterable[object], limit: int = MAX_LISTED) -> str:
@@ -29,11 +67,9 @@ def to_drop(names: Iterable[str]) -> str:
     return f"data.drop: [{listed(n if plain.fullmatch(n) else repr(n) for n in names)}]"
 
 
-def examples(
-    positions: Sequence[int], texts: Sequence[str], lines: Sequence[int]
-) -> str:
+def examples(positions: Sequence[int], texts: Sequence[str], rows: Rows) -> str:
     """Word the cells at some positions as ``'a' (line 2), 'b' (line 7) and 3 more``."""
-    shown = [f"{shortened(texts[i])!r} (line {lines[i]})" for i in positions[:3]]
+    shown = [f"{shortened(texts[i])!r} ({rows.name(i)})" for i in positions[:3]]
     more = len(positions) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
 

@@ -9,6 +9,7 @@ import pytest
 
 from hpo.data import load
 from hpo.records import Dataset
+from hpo.user_code import Home
 
 
 @pytest.fixture
@@ -18,6 +19,6 @@ def load_text(tmp_path: Path) -> Callable[..., Dataset]:
     def load_it(content: str | bytes, *, target: str | None = "y", **wishes) -> Dataset:
         raw = content.encode() if isinstance(content, str) else content
         (tmp_path / "t.csv").write_bytes(raw)
-        return load("t.csv", target=target, folder=tmp_path, **wishes)
+        return load("t.csv", target=target, home=Home(tmp_path), **wishes)
 
     return load_it

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hpo.data import fingerprint, load
 from hpo.errors import DataError
 from hpo.records import Dataset
+from hpo.user_code import Home
 
 ROWS = [("1", "u"), ("2", "v"), ("3", "u"), ("4", "v")]
 
@@ -81,6 +82,8 @@ def test_columns_without_a_name_are_called_by_position(load_text):
         (b"", r"^t\.csv: expected a header and rows; the file is empty$"),
         (b" \n\n", r"t\.csv: .*the file is empty"),
         (b"a,y\n", r"t\.csv: expected rows below the header; there are none"),
+        (b"a,y\n1,2\n", r"^t\.csv: expected at least 2 rows with a target; got 1$"),
+        (b"a,y\n1,2\n2,\n", r"t\.csv: expected at least 2 rows with a target; got 1"),
         (
             b"a,y,a\n1,2,3\n",
             r"t\.csv:1: .*distinct column names; found twice: 'a'; ren",
@@ -115,22 +118,22 @@ def test_the_line_of_a_row_counts_line_breaks_inside_quotes(load_text):
 def test_a_missing_file_gets_a_near_match(tmp_path):
     (tmp_path / "weather.csv").write_text(table())
     with pytest.raises(DataError, match=r"^wether\.csv: .*mean 'weather\.csv'\?"):
-        load("wether.csv", target="y", folder=tmp_path)
+        load("wether.csv", target="y", home=Home(tmp_path))
     with pytest.raises(DataError, match=r"no/x\.csv: there is no folder '.*no'"):
-        load("no/x.csv", target="y", folder=tmp_path)
+        load("no/x.csv", target="y", home=Home(tmp_path))
 
 
 def test_what_is_no_readable_file_is_refused(tmp_path):
     (tmp_path / "d.csv").mkdir()
     with pytest.raises(DataError, match=r"d\.csv: expected a file; this is a folder"):
-        load("d.csv", target="y", folder=tmp_path)
+        load("d.csv", target="y", home=Home(tmp_path))
     os.mkfifo(tmp_path / "pipe.csv")
     with pytest.raises(DataError, match=r"pipe\.csv: expected a regular file"):
-        load("pipe.csv", target="y", folder=tmp_path)
+        load("pipe.csv", target="y", home=Home(tmp_path))
     with pytest.raises(DataError, match=r"cannot be read \(File name too long\)"):
-        load("x" * 300 + ".csv", target="y", folder=tmp_path)
+        load("x" * 300 + ".csv", target="y", home=Home(tmp_path))
     with pytest.raises(DataError, match=r"cannot be read \(this is not a path\)"):
-        load("a\0b.csv", target="y", folder=tmp_path)
+        load("a\0b.csv", target="y", home=Home(tmp_path))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -138,7 +141,7 @@ def test_a_file_without_permission_is_refused(tmp_path):
     (tmp_path / "t.csv").write_text(table())
     (tmp_path / "t.csv").chmod(0)
     with pytest.raises(DataError, match=r"t\.csv: the file may not be read"):
-        load("t.csv", target="y", folder=tmp_path)
+        load("t.csv", target="y", home=Home(tmp_path))
 
 
 def load_or_refuse(content: bytes, task: str | None) -> None:
@@ -146,7 +149,7 @@ def load_or_refuse(content: bytes, task: str | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "t.csv").write_bytes(content)
         with suppress(DataError):
-            assert_sound(load("t.csv", target="y", task=task, folder=Path(folder)))
+            assert_sound(load("t.csv", target="y", task=task, home=Home(Path(folder))))
 
 
 def assert_sound(dataset: Dataset) -> None:

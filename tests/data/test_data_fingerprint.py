@@ -10,6 +10,7 @@ import pandas as pd
 
 from hpo.data import fingerprint, load
 from hpo.records import Dataset
+from hpo.user_code import Home
 
 
 def make(a=(1.5, -0.0, np.nan), t=("p", None, "q"), y=(0, 1, 0), classes=("u", "v")):
@@ -43,7 +44,7 @@ CHANGED = {
     "fewer rows": make().take(np.array([0, 1])),
     "a column's name": renamed(make()),
     "column order": reordered(make()),
-    "the target's name": replace(make(), target="z"),
+    "the target's name": replace(make(), targets=("z",)),
     "the task": replace(
         make(), task="regression", classes=None, y=np.array([0.0, 1, 0])
     ),
@@ -53,6 +54,38 @@ CHANGED = {
 def test_every_change_of_the_content_changes_it():
     every = [fingerprint(dataset) for dataset in [make(), *CHANGED.values()]]
     assert len(set(every)) == len(CHANGED) + 1
+
+
+def array(shape=(4, 3, 2), first=0.0, y=(0.0, 1, 2, 3)):
+    X = np.arange(np.prod(shape), dtype=float).reshape(shape)
+    X.flat[0] = first
+    return Dataset(X, np.array(y), "regression", None, (), ())
+
+
+def test_arrays_differ_by_their_shape_and_every_value():
+    every = [
+        array(),
+        array(first=1.0),
+        array(shape=(4, 2, 3)),
+        array(shape=(4, 6, 1)),
+        array(y=(0.0, 1, 2, 4)),
+        array(y=[(0.0, 1), (1, 2), (2, 3), (3, 4)]),
+        array(y=[(0.0, 1), (1, 2), (2, 3), (3, 5)]),
+    ]
+    assert len({fingerprint(dataset) for dataset in every}) == len(every)
+    turned = np.asfortranarray(array().X)
+    assert fingerprint(replace(array(), X=turned)) == fingerprint(array(first=-0.0))
+
+
+def test_groups_count_if_there_are_any():
+    groups = [None, [0, 0, 1], [0, 1, 1], [1, 1, 0]]
+    every = [
+        replace(make(), groups=None if codes is None else np.array(codes))
+        for codes in groups
+    ]
+    assert len({fingerprint(dataset) for dataset in every}) == len(groups)
+    narrow = replace(make(), groups=np.array(groups[1], np.int32))
+    assert fingerprint(narrow) == fingerprint(every[1])
 
 
 def test_a_change_of_how_values_are_held_does_not_change_it():
@@ -67,7 +100,7 @@ def test_a_change_of_how_values_are_held_does_not_change_it():
 def test_the_same_data_from_two_sources_have_one_fingerprint(tmp_path):
     bundled = load("sklearn.diabetes")
     bundled.X.assign(target=bundled.y).to_csv(tmp_path / "t.csv", index=False)
-    from_file = load("t.csv", target="target", task="regression", folder=tmp_path)
+    from_file = load("t.csv", target="target", task="regression", home=Home(tmp_path))
     assert fingerprint(from_file) == fingerprint(bundled)
 
 
@@ -77,11 +110,11 @@ def test_it_stays_the_same_from_version_to_version():
     assert fingerprint(make()) == expected
 
 
-def test_a_hundred_thousand_rows_of_a_hundred_columns_take_under_a_second():
+def test_a_hundred_thousand_rows_of_a_hundred_columns_take_half_a_second_at_most():
     X = pd.DataFrame(np.random.default_rng(0).normal(size=(100_000, 100)))
     X.columns = [f"c{i}" for i in range(100)]
     y = X["c0"].to_numpy()
     dataset = Dataset(X, y, "regression", None, tuple(X.columns), ())
-    started = time.perf_counter()
+    started = time.process_time()
     fingerprint(dataset)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 0.5

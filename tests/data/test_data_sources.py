@@ -10,7 +10,8 @@ import pytest
 from sklearn import datasets
 
 from hpo.data import load
-from hpo.errors import DataError
+from hpo.errors import DataError, SpecError
+from hpo.user_code import Home
 
 
 @pytest.mark.parametrize(
@@ -53,16 +54,16 @@ def test_columns_of_bundled_data_can_be_chosen_and_dropped():
             "sklearn.zzz",
             r"expected one of sklearn\.breast_cancer, .*got 'sklearn\.zzz'$",
         ),
-        ("weather", r"path of a \.csv file; got 'weather'$"),
-        ("sklearn.linnerud", "several outputs, which is not supported yet"),
+        ("weather", r"sklearn\.<name> or module:function; got 'weather'$"),
         ("sklearn.fetch_covtype", "needs the network; fetch it once"),
         ("sklearn.california_housing", "needs the network; fetch it once"),
-        ("digits", r"expected sklearn\.<name> or .*; did you mean 'sklearn\.digits'\?"),
-        ("t.parquet", r"\.parquet, in 't\.parquet', is not supported yet; save it as"),
-        ("t.NPZ", r"\.npz, in 't\.NPZ', is not supported yet"),
-        ("mine.data:make", "a Python function, 'mine.data:make', is not supported yet"),
+        ("digits", r"expected a \.csv, .*; did you mean 'sklearn\.digits'\?"),
+        ("moons", r"did you mean 'sklearn\.moons'\?"),
+        ("t.XLSX", r"\.xlsx, in 't\.XLSX', is not read; save it as \.csv"),
+        ("t.npy", r"\.npy, in 't\.npy', is not read; save it as \.npz"),
+        ("my-data:make", r"or module:function; got 'my-data:make'"),
         ("https://example.org/t.csv", "got a URL.*; download the file first"),
-        ("", r"expected sklearn\.<name> or the path of a \.csv file; got ''"),
+        ("", r"expected a \.csv, \.parquet or \.npz file, .*; got ''"),
     ],
 )
 def test_an_unknown_source_is_refused_with_a_way_out(source, message):
@@ -81,13 +82,32 @@ def test_a_wish_that_bundled_data_cannot_meet_is_refused():
 
 def test_a_file_named_like_a_bundled_source_is_a_file(tmp_path):
     (tmp_path / "sklearn.CSV").write_text("a,y\n1,u\n2,v\n3,u\n")
-    assert load("sklearn.CSV", target="y", folder=tmp_path).n_rows == 3
+    assert load("sklearn.CSV", target="y", home=Home(tmp_path)).n_rows == 3
 
 
-def test_importing_the_package_loads_neither_pandas_nor_sklearn():
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.npz", "t.PARQUET"])
+def test_a_file_takes_no_parameters(name):
+    with pytest.raises(DataError, match=r"^data\.source: a \.\w+ file takes no param"):
+        load(name, options={"sep": ";"}, target="y")
+
+
+def test_a_missing_file_is_missing_whatever_its_kind(tmp_path):
+    (tmp_path / "rain.parquet").touch()
+    (tmp_path / "rain.npz").touch()
+    for name, near in [("rian.parquet", "rain.parquet"), ("rian.npz", "rain.npz")]:
+        with pytest.raises(DataError, match=rf"^{name}: there is no .*mean '{near}'"):
+            load(name, target="y", home=Home(tmp_path))
+
+
+def test_a_function_that_is_not_beside_the_study_file_is_not_run():
+    with pytest.raises(SpecError, match=r"^data\.source: there is no mine/data\.py"):
+        load("mine.data:make")
+
+
+def test_importing_the_package_loads_no_heavy_library():
     code = (
         "import sys, hpo.data; "
-        "print([m for m in ('pandas', 'sklearn') if m in sys.modules])"
+        "print([m for m in ('pandas', 'sklearn', 'pyarrow') if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
