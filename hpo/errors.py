@@ -24,6 +24,8 @@ from typing import Any
 
 MAX_COMPARED = 300
 """A near match is looked for among so many names at most: it takes time."""
+MAX_PAIRS = 300_000
+"""Pairs of letters, one of the value and one of a name, that may be compared."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,10 @@ class EngineError(HpoError):
 
 def near_match(value: object, choices: Collection[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest of ``choices``, or ``""``."""
-    if len(choices) > MAX_COMPARED:
+    text = str(value)[:80]
+    if len(choices) > MAX_COMPARED or len(text) * sum(map(len, choices)) > MAX_PAIRS:
         return ""
-    near = difflib.get_close_matches(str(value)[:80], list(choices), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(text, list(choices), n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

@@ -49,6 +49,8 @@ SMALL = {
     "model": "keras-mlp",
     "space": {"units": [8, 16]},
 }
+TABLE = {"source": "a.csv", "target": ["y", "z"]}
+KFOLD = {"split": "kfold"}
 KNOWN = (
     *("hidden_layers", "units", "activation", "optimizer", "momentum"),
     *("learning_rate", "dropout", "batch_size", "epochs"),
@@ -60,9 +62,10 @@ class FakeFamily:
 
     name = "keras-mlp"
     group_limit = 1
+    takes_arrays = False
     task = "never asked"
 
-    def problems(self, space, task):
+    def problems(self, space, task, n_outputs=None):
         self.task = task
         return [
             Problem(name, f"keras-mlp has no hyperparameter {name!r}{hint}")
@@ -222,16 +225,16 @@ BAD_FILES = {
     "bell": ("a: 1\nb: \x07", ":2: control characters are not allowed; got U+0007"),
     "deep": ("a: " + "[" * 30, ":1: expected at most 20 levels of nesting; got more"),
     "deep without end": (
-        "[" * 400_000,
+        "[" * 199_000,
         ":1: expected at most 20 levels of nesting; got more",
     ),
     "long": (
-        f"a: [{'1,' * 400_000}]",
+        f"a: [{'1,' * 90_000}]",
         ":1: expected at most 5000 values; got more",
     ),
     "large": (
-        "#" * 1_000_001,
-        ": expected a study file of at most 1 MB; got more",
+        "#" * 200_001,
+        ": expected a study file of at most 200 kB; got more",
     ),
     "alias bomb": (
         "a: &a [x, x, x, x, x, x, x, x, x]\n"
@@ -249,11 +252,11 @@ def test_what_is_no_study_document_is_refused_in_one_sentence(mistakes, text, me
     assert mistakes(text) == [f"studies/x.yaml{message}"]
 
 
-@pytest.mark.parametrize("text", ["[" * 400_000, "a: [" + "1," * 400_000, "&a " * 9999])
+@pytest.mark.parametrize("text", ["[" * 199_000, "a: [" + "1," * 90_000, "&a " * 9999])
 def test_a_hostile_file_is_refused_at_once(mistakes, text):
-    started = time.monotonic()
+    started = time.process_time()
     mistakes(text)
-    assert time.monotonic() - started < 1.5  # about 0.2 s; hours if nothing stops it
+    assert time.process_time() - started < 1  # about 0.2 s; hours if nothing stops it
 
 
 BAD_ENTRIES = {
@@ -346,10 +349,34 @@ def test_a_wrong_key_is_refused_at_its_line(mistakes, line, message):
 @pytest.mark.parametrize(
     ("section", "key", "value", "message"),
     [
-        ("data", "group", "station", "is not supported yet"),
-        ("data", "order", "day", "is not supported yet"),
-        ("data", "target", ["a", "b"], "several targets are not supported yet; name"),
-        ("data", "source", "", "expected a data set such as sklearn.digits or"),
+        ("data", "group", 3, "expected the name of a column; got 3"),
+        ("data", "order", [], "expected the name of a column; got []"),
+        (
+            "data",
+            "target",
+            [],
+            "expected the name of a column, or a list of names; got",
+        ),
+        ("data", "target", ["a", 1], "expected the name of a column, or a list of na"),
+        (
+            "data",
+            "source",
+            "",
+            "expected a data set such as sklearn.digits, data.csv or",
+        ),
+        (
+            "data",
+            "source",
+            {},
+            "expected a data set such as sklearn.digits, data.csv or",
+        ),
+        (
+            "data",
+            "source",
+            {"a": 1},
+            "expected a data set such as sklearn.digits, data",
+        ),
+        ("data", "source", {"a": {}, "b": {}}, "expected a data set such as sklearn."),
         ("data", "features", "a", "expected a list of column names; got 'a'"),
         ("data", "features", [], "expected a list of column names; got []"),
         ("data", "test_size", 1, "expected a share from 0 to below 1; got 1"),
@@ -361,10 +388,20 @@ def test_a_wrong_key_is_refused_at_its_line(mistakes, line, message):
         ("search", "width", 0, "expected a whole number of at least 1; got 0"),
         ("search", "timeout", "soon", "expected a time above 0, such as 30m, 1h30m or"),
         ("search", "defaults_first", "no", "expected true or false; got 'no'"),
-        ("evaluation", "split", "group", "'group' is not supported yet"),
-        ("evaluation", "split", "time", "'time' is not supported yet"),
-        ("evaluation", "split", "kfolds", "expected one of stratified, kfold; got"),
-        ("evaluation", "repeats", 3, "repeats above 1 are not supported yet; got 3"),
+        ("evaluation", "split", "group", "group needs the column that says which rows"),
+        (
+            "evaluation",
+            "split",
+            "kfolds",
+            "expected one of stratified, kfold, group, ti",
+        ),
+        ("evaluation", "repeats", 0, "expected a whole number of at least 1; got 0"),
+        (
+            "evaluation",
+            "metrics",
+            ["r2"] * 101,
+            "expected a list of at most 100 scorers",
+        ),
         ("evaluation", "racing", "predictive", "expected false, as anything else is"),
         ("evaluation", "nested", True, "expected false, as anything else is not supp"),
         ("evaluation", "metric", "mean_squared_error", "expected a score (greater is"),
@@ -381,8 +418,10 @@ def test_a_wrong_value_is_refused(section, key, value, message):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("net:build", "module:function is not supported yet; name a family"),
-        ({"builder": "net:build"}, "builder is not supported yet; name a family"),
+        ("net:build", "no family 'net:build'"),
+        ({"builder": "net:build"}, "no family 'net:build'"),
+        ({"builder": "network"}, "expected module:function; got 'network'"),
+        ({"builder": 5}, "expected the name of a family such as keras-mlp; got 5"),
         ({"keras_tuner": "net:build"}, "keras_tuner is not supported yet; name a"),
         ({"objective": "net:f"}, "objective is not supported yet; name a family"),
         ({"bilder": "net:f"}, "expected the name of a family such as keras-mlp; got a"),
@@ -423,11 +462,107 @@ def test_a_plain_name_is_taken(name):
         ),
         ({"data": {"source": "a.csv", "target": "y", "drop": ["y"]}}, "data.drop[0]"),
         ({"data": {"source": "a.csv", "features": ["x", "x"]}}, "data.features[1]"),
+        ({"data": TABLE | {"target": ["y", "y"]}}, "data.target[1]"),
+        ({"data": TABLE | {"features": ["x", "z"]}}, "data.features[1]"),
+        ({"data": TABLE, "task": "classification"}, "data.target"),
+        ({"data": TABLE | {"group": "y"}}, "data.group"),
+        ({"data": TABLE | {"order": "z"}}, "data.order"),
+        ({"data": TABLE | {"group": "g", "features": ["x", "g"]}}, "data.features[1]"),
+        ({"data": TABLE | {"group": "g", "order": "t"}}, "data.order"),
+        ({"data": TABLE | {"group": "g"}, "evaluation": KFOLD}, "data.group"),
+        ({"data": TABLE | {"order": "t"}, "evaluation": KFOLD}, "data.order"),
+        (
+            {"data": TABLE | {"order": "t"}, "evaluation": {"repeats": 2}},
+            "evaluation.repeats",
+        ),
+        ({"evaluation": {"split": "time", "repeats": 2}}, "evaluation.repeats"),
+        (
+            {
+                "data": TABLE,
+                "task": "regression",
+                "evaluation": {"metric": "max_error"},
+            },
+            "evaluation.metric",
+        ),
     ],
 )
 def test_keys_that_contradict_each_other_are_refused(changed, where):
     with pytest.raises(SpecError, match=rf"^{re.escape(where)}: "):
         parse(SMALL | changed)
+
+
+def test_a_source_may_have_arguments():
+    spec = parse(SMALL | {"data": {"source": {"sklearn.moons": {"noise": 0.2}}}})
+    assert (spec.data.name, spec.data.options) == ("sklearn.moons", {"noise": 0.2})
+    for written in ({"sklearn.moons": {}}, {"sklearn.moons": None}, "sklearn.moons"):
+        data = parse(SMALL | {"data": {"source": written}}).data
+        assert (data.source, data.name, data.options) == ("sklearn.moons",) * 2 + ({},)
+
+
+def test_the_order_of_arguments_means_nothing():
+    given = [("noise", 0.2), ("factor", 0.5)]
+    one, other = (
+        parse(SMALL | {"data": {"source": {"sklearn.circles": dict(pairs)}}})
+        for pairs in (given, given[::-1])
+    )
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("target", "targets"),
+    [(None, ()), ("y", ("y",)), (["y"], ("y",)), (["z", "y"], ("z", "y"))],
+)
+def test_a_target_is_a_column_or_a_list_of_them(target, targets):
+    spec = parse(SMALL | {"data": {"source": "a.csv", "target": target}})
+    assert spec.data.targets == targets
+    assert parse(spec.to_document()) == spec
+
+
+@pytest.mark.parametrize(
+    ("columns", "split", "resolved"),
+    [
+        ({}, None, None),
+        ({}, "kfold", "kfold"),
+        ({}, "time", "time"),
+        ({"group": "g"}, None, "group"),
+        ({"group": "g"}, "group", "group"),
+        ({"order": "t"}, None, "time"),
+        ({"order": "t"}, "time", "time"),
+    ],
+)
+def test_the_split_follows_the_columns_it_goes_by(columns, split, resolved):
+    data = {"source": "a.csv", "target": "y"} | columns
+    spec = parse(SMALL | {"data": data, "evaluation": {"split": split}})
+    assert spec.split == resolved
+    assert parse(spec.to_document()) == spec
+
+
+def test_a_trial_has_the_folds_of_every_repeat():
+    evaluation = parse(SMALL | {"evaluation": {"folds": 4, "repeats": 3}}).evaluation
+    assert (evaluation.folds, evaluation.repeats, evaluation.n_folds) == (4, 3, 12)
+
+
+@pytest.mark.parametrize("model", ["net:build", {"builder": "net:build"}])
+def test_a_builder_is_found_beside_the_study_and_not_imported(model, tmp_path):
+    (tmp_path / "net.py").write_text("raise SystemExit('imported')")
+    spec = parse(SMALL | {"model": model}, folder=tmp_path, find_family=None)
+    assert spec.model == "net:build"
+    assert parse(spec.to_document(), folder=tmp_path, find_family=None) == spec
+
+
+@pytest.mark.parametrize("model", ["os:system", {"builder": "os:system"}])
+def test_a_builder_from_elsewhere_must_be_allowed(model):
+    message = r"^model: there is no os\.py beside the study file; to use an installed"
+    with pytest.raises(SpecError, match=message):
+        parse(SMALL | {"model": model}, find_family=None)
+    options = {"find_family": None, "allowed_modules": ["os"]}
+    spec = parse(SMALL | {"model": model}, **options)
+    assert (spec.model, spec.allowed_modules) == ("os:system", ("os",))
+
+
+def test_a_study_file_cannot_allow_itself_modules():
+    with pytest.raises(SpecError, match=r"^allowed_modules: unknown key"):
+        parse(SMALL | {"allowed_modules": ["os"]})
 
 
 def test_the_family_is_told_the_task():
@@ -441,7 +576,7 @@ def test_the_family_is_told_the_task():
 class NeedsUnits(FakeFamily):
     """Asks for ``units``, as a family does that has no default for it."""
 
-    def problems(self, space, task):
+    def problems(self, space, task, n_outputs=None):
         return [] if "units" in space.names else [Problem("units", "is needed")]
 
 
@@ -490,7 +625,8 @@ def test_what_is_missing_is_said_and_what_is_expected():
         parse({"data": {"target": "y"}})
     assert str(caught.value).split("\n") == [
         "name: missing; expected a name such as digits",
-        "data.source: missing; expected a data set such as sklearn.digits or data.csv",
+        "data.source: missing; expected a data set such as sklearn.digits, data.csv or "
+        "{sklearn.moons: {noise: 0.2}}",
         "model: missing; expected the name of a family such as keras-mlp",
         "space: missing; expected at least one hyperparameter",
     ]

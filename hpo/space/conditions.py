@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import heapq
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from hpo.errors import Problem, near_match
 from hpo.records import Params, ParamValue
 from hpo.space.kinds import Categorical, Hyperparameter, Int, describe
-from hpo.space.values import is_number, same
+from hpo.space.values import brief, identity, is_number
 
 MAX_REPEAT = 64
+MAX_PROBLEMS = 200
+"""Mistakes in conditions that are told; whoever makes more has one to mend first."""
+MAX_HINTS = 10
+"""Mistakes for which a near match is looked for, which takes time."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +29,13 @@ class Condition:
     allowed: tuple[ParamValue, ...]
 
     def met(self, params: Params) -> bool:
-        return self.parent in params and any(
-            same(params[self.parent], value) for value in self.allowed
-        )
+        if self.parent not in params:
+            return False
+        return identity(params[self.parent]) in self._identities
+
+    @cached_property
+    def _identities(self) -> frozenset[Hashable]:
+        return frozenset(map(identity, self.allowed))
 
 
 def condition_problems(
@@ -36,34 +47,51 @@ def condition_problems(
         declared: The hyperparameters that are sound in themselves.
         names: Of all hyperparameters, sound or not.
     """
-    problems: list[Problem] = []
+    problems = list(islice(_problems(declared, names, _Hints()), MAX_PROBLEMS))
+    return problems or _cycle_problems(declared)
+
+
+class _Hints:
+    """Looks for near matches, a few times."""
+
+    def __init__(self) -> None:
+        self._n_left = MAX_HINTS
+
+    def __call__(self, value: object, choices: Collection[str]) -> str:
+        self._n_left -= 1
+        return near_match(value, choices) if self._n_left >= 0 else ""
+
+
+def _problems(
+    declared: Mapping[str, Hyperparameter], names: frozenset[str], hints: _Hints
+) -> Iterator[Problem]:
     for name, hp in declared.items():
         if not isinstance(hp.when, Mapping | None):
-            what = f"expected hyperparameters and their values; got {hp.when!r}"
-            problems.append(Problem(f"{name}.when", what))
+            what = f"expected hyperparameters and their values; got {brief(hp.when)}"
+            yield Problem(f"{name}.when", what)
             continue
         for parent, allowed in (hp.when or {}).items():
             where = f"{name}.when.{parent}"
             if parent == name:
-                problems.append(
-                    Problem(where, "a hyperparameter cannot depend on itself")
-                )
+                yield Problem(where, "a hyperparameter cannot depend on itself")
             elif parent not in names:
-                hint = near_match(parent, names - {name})
-                problems.append(
-                    Problem(where, f"no hyperparameter has this name{hint}")
-                )
+                hint = hints(parent, names - {name})
+                yield Problem(where, f"no hyperparameter has this name{hint}")
             elif parent in declared:
-                problems += _allowed_problems(
-                    where, declared[parent], as_tuple(allowed)
-                )
+                given = as_tuple(allowed)
+                yield from _allowed_problems(where, declared[parent], given, hints)
         if hp.repeat is not None:
-            problems += _repeat_problems(name, hp.repeat, declared, names)
-    return problems or _cycle_problems(declared)
+            where = f"{name}.repeat"
+            if hp.repeat not in names or hp.repeat == name:
+                hint = hints(hp.repeat, names - {name})
+                what = f"no hyperparameter is named {brief(hp.repeat)}{hint}"
+                yield Problem(where, what)
+            elif hp.repeat in declared:
+                yield from _repeat_problems(name, hp.repeat, declared, names)
 
 
 def _allowed_problems(
-    where: str, parent: Hyperparameter, allowed: tuple[Any, ...]
+    where: str, parent: Hyperparameter, allowed: tuple[Any, ...], hints: _Hints
 ) -> Iterator[Problem]:
     if parent.repeat is not None:
         yield Problem(where, "cannot depend on a hyperparameter that is repeated")
@@ -74,9 +102,9 @@ def _allowed_problems(
             hint = ""
             if isinstance(parent, Categorical):
                 texts = [c for c in parent.choices if isinstance(c, str)]
-                hint = near_match(value, texts)
+                hint = hints(value, texts)
             expected = f"expected a value of it ({describe(parent)})"
-            yield Problem(where, f"{expected}; got {value!r}{hint}")
+            yield Problem(where, f"{expected}; got {brief(value)}{hint}")
 
 
 def _repeat_problems(
@@ -86,12 +114,6 @@ def _repeat_problems(
     names: frozenset[str],
 ) -> Iterator[Problem]:
     where = f"{name}.repeat"
-    if parent_name not in names or parent_name == name:
-        hint = near_match(parent_name, names - {name})
-        yield Problem(where, f"no hyperparameter is named {parent_name!r}{hint}")
-        return
-    if parent_name not in declared:
-        return
     counts = _counts(declared[parent_name])
     if counts is None or declared[parent_name].repeat is not None:
         expected = (
@@ -109,7 +131,9 @@ def _counts(parent: Hyperparameter) -> list[int] | None:
     if isinstance(parent, Int) and (parent.low < 0 or parent.high > MAX_REPEAT):
         return None
     values = parent.values
-    if values is None or not all(is_number(v) and v == int(v) for v in values):  # type: ignore[arg-type]
+    if values is None or len(values) > MAX_REPEAT + 1:
+        return None
+    if not all(is_number(v) and v == int(v) for v in values):  # type: ignore[arg-type]
         return None
     counts = [int(v) for v in values]  # type: ignore[arg-type]
     return counts if all(0 <= count <= MAX_REPEAT for count in counts) else None
@@ -136,21 +160,24 @@ def _cycle_problems(declared: Mapping[str, Hyperparameter]) -> list[Problem]:
 
 def _sort(declared: Mapping[str, Hyperparameter]) -> tuple[list[str], set[str]]:
     """Put parents before children, else keep the order; also return what cannot be."""
+    names = list(declared)
+    children: dict[str, list[int]] = {name: [] for name in names}
+    n_waited_for = []
+    for place, hp in enumerate(declared.values()):
+        parents = {parent for parent in _parents(hp) if parent in declared}
+        n_waited_for.append(len(parents))
+        for parent in parents:
+            children[parent].append(place)
+    ready = [place for place, n in enumerate(n_waited_for) if n == 0]
     ordered: list[str] = []
-    waiting = dict.fromkeys(declared)
-    while True:
-        ready = next(
-            (
-                n
-                for n in waiting
-                if all(p not in waiting for p in _parents(declared[n]))
-            ),
-            None,
-        )
-        if ready is None:
-            return ordered, set(waiting)
-        ordered.append(ready)
-        del waiting[ready]
+    while ready:
+        name = names[heapq.heappop(ready)]
+        ordered.append(name)
+        for place in children[name]:
+            n_waited_for[place] -= 1
+            if n_waited_for[place] == 0:
+                heapq.heappush(ready, place)
+    return ordered, set(names) - set(ordered)
 
 
 def expand(

@@ -7,21 +7,23 @@ with bounds or choices that make no sense.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import Problem, SpecError
 from hpo.records import ParamValue
+from hpo.space.checks import check_choices, check_range
 from hpo.space.values import (
+    Steps,
     alike,
+    brief,
     closest,
+    identity,
     is_number,
     middle,
-    same,
     spaced,
-    steps,
     thin,
 )
 
@@ -30,9 +32,6 @@ if TYPE_CHECKING:
 
 WIDE_INT = 100
 """A grid needs ``points`` or ``step`` for an integer range with more values."""
-MAX_CHOICES = 10_000
-MAX_WHOLE = 2**53
-"""The largest whole number that every library here takes for what it is."""
 
 When = Mapping[str, Any]
 
@@ -67,19 +66,23 @@ class Float(_Conditional):
     points: int | None = None
 
     def __post_init__(self) -> None:
-        _check_range(self)
+        check_range(self, whole=False)
 
     @cached_property
-    def values(self) -> tuple[float, ...] | None:
+    def values(self) -> Sequence[float] | None:
         """All values in order, or None if there is a continuum."""
-        if self.step is not None:
-            return tuple(float(v) for v in steps(self.low, self.high, self.step))
-        return (float(self.low),) if self.low == self.high else None
+        if self.low == self.high:
+            return (float(self.low),)
+        return self._steps
 
-    def grid(self) -> tuple[float, ...] | None:
+    @cached_property
+    def _steps(self) -> Steps | None:
+        return None if self.step is None else Steps(self.low, self.high, self.step)
+
+    def grid(self) -> Sequence[float] | None:
         """Return the values a grid visits, or None if ``points`` is needed."""
         if self.points is None or self.values is not None:
-            thinned: tuple[float, ...] | None = thin(self.values, self.points)
+            thinned: Sequence[float] | None = thin(self.values, self.points)
             return thinned
         return tuple(spaced(self.low, self.high, self.points, log=self.log, short=True))
 
@@ -94,7 +97,10 @@ class Float(_Conditional):
     def holds(self, value: Any) -> bool:
         if not is_number(value) or not self.low <= value <= self.high:
             return False
-        return self.values is None or any(alike(value, v) for v in self.values)
+        if self.values is None:
+            return True
+        near = self._steps.near(value) if self._steps else self.values
+        return any(alike(value, v) for v in near)
 
     def nearest(self, value: Any) -> float:
         """Move a default into the range; the middle of it if there is none."""
@@ -104,7 +110,11 @@ class Float(_Conditional):
             else middle(self.low, self.high, log=self.log)
         )
         wanted = min(max(wanted, float(self.low)), float(self.high))
-        return closest(self.values, wanted) if self.values else wanted
+        if self.values is None:
+            return wanted
+        near = self._steps.near(wanted) if self._steps else self.values
+        nearest: float = closest(near, wanted)
+        return nearest
 
 
 @dataclass(frozen=True)
@@ -118,19 +128,20 @@ class Int(_Conditional):
     points: int | None = None
 
     def __post_init__(self) -> None:
-        _check_range(self)
+        check_range(self, whole=True)
 
     @cached_property
     def values(self) -> range:
         """All values in order."""
         return range(self.low, self.high + 1, self.step or 1)
 
-    def grid(self) -> tuple[int, ...] | None:
+    def grid(self) -> Sequence[int] | None:
         if self.points is not None and not self.step:
             exact = spaced(self.low, self.high, self.points, log=self.log)
             return tuple(dict.fromkeys(round(value) for value in exact))
         wide = self.step is None and self.points is None and len(self.values) > WIDE_INT
-        return None if wide else thin(tuple(self.values), self.points)
+        thinned: Sequence[int] = thin(self.values, self.points)
+        return None if wide else thinned
 
     def draw(self, rng: np.random.Generator) -> int:
         if not self.log:
@@ -170,10 +181,10 @@ class Categorical(_Conditional):
 
     def __post_init__(self) -> None:
         if isinstance(self.choices, str) or not isinstance(self.choices, Iterable):
-            what = f"expected a list of choices; got {self.choices!r}"
+            what = f"expected a list of choices; got {brief(self.choices)}"
             raise SpecError([Problem("", what)])
         object.__setattr__(self, "choices", tuple(self.choices))
-        _check_choices(self.choices)
+        check_choices(self.choices)
 
     @property
     def ordered(self) -> bool:
@@ -190,13 +201,21 @@ class Categorical(_Conditional):
         return self.choices[int(rng.integers(len(self.choices)))]
 
     def holds(self, value: Any) -> bool:
-        return any(same(value, choice) for choice in self.choices)
+        try:
+            return identity(value) in self._identities
+        except TypeError:  # a list or a mapping, which is no choice
+            return False
+
+    @cached_property
+    def _identities(self) -> Mapping[Hashable, ParamValue]:
+        return {identity(choice): choice for choice in self.choices}
 
     def nearest(self, value: Any) -> ParamValue:
         if value is None:
             return self.choices[0]
         if self.holds(value) or not self.ordered or not is_number(value):
-            return next((c for c in self.choices if same(value, c)), self.choices[0])
+            held = self.holds(value)
+            return self._identities[identity(value)] if held else self.choices[0]
         nearest: ParamValue = closest(self.choices, value)
         return nearest
 
@@ -207,7 +226,7 @@ Hyperparameter = Float | Int | Categorical
 def describe(hyperparameter: Hyperparameter) -> str:
     """Word the values of a hyperparameter, as in ``0.0001 to 0.1 (log)``."""
     if isinstance(hyperparameter, Categorical):
-        shown = [str(choice) for choice in hyperparameter.choices[:8]]
+        shown = [_word(choice) for choice in hyperparameter.choices[:8]]
         more = len(hyperparameter.choices) - len(shown)
         return ", ".join(shown) + (f", ... ({more} more)" if more else "")
     text = f"{hyperparameter.low} to {hyperparameter.high}"
@@ -218,6 +237,11 @@ def describe(hyperparameter: Hyperparameter) -> str:
     if hyperparameter.step is not None:
         text += f" in steps of {hyperparameter.step}"
     return text
+
+
+def _word(choice: ParamValue) -> str:
+    text = str(choice)
+    return text if len(text) <= 40 and text.isprintable() else brief(choice, 40)
 
 
 def constant(hyperparameter: Hyperparameter) -> bool:
@@ -232,74 +256,3 @@ def as_hyperparameter(given: object) -> Hyperparameter:
     if isinstance(given, list | tuple):
         return Categorical(tuple(given))
     return Categorical((given,))  # type: ignore[arg-type]
-
-
-def _check_range(hp: Float | Int) -> None:
-    """Refuse a range that makes no sense, naming every mistake in it."""
-    problems: list[Problem] = []
-    whole = isinstance(hp, Int)
-    kind = "a whole number" if whole else "a finite number"
-    for name in ("low", "high", "step"):
-        value = getattr(hp, name)
-        optional = name == "step" and value is None
-        if not optional and not (
-            is_number(value) and (not whole or value == int(value))
-        ):
-            problems.append(Problem(name, f"expected {kind}; got {value!r}"))
-    if not problems:
-        problems = [Problem(*pair) for pair in _range_problems(hp)]
-    if problems:
-        raise SpecError(problems)
-    if whole:
-        for name in ("low", "high", "step"):
-            if getattr(hp, name) is not None:
-                object.__setattr__(hp, name, int(getattr(hp, name)))
-
-
-def _range_problems(hp: Float | Int) -> Iterator[tuple[str, str]]:
-    if isinstance(hp, Int) and max(abs(hp.low), abs(hp.high)) > MAX_WHOLE:
-        got = f"got {hp.low} and {hp.high}"
-        yield "", f"expected whole numbers up to 2**53 = {MAX_WHOLE}; {got}"
-        return
-    if hp.low > hp.high:
-        yield "", f"low must not be above high; got {hp.low} and {hp.high}"
-    if hp.log and hp.low <= 0:
-        yield "", f"low must be above 0 because log is true; got {hp.low}"
-    if hp.log and hp.step is not None:
-        yield "step", "log and step exclude each other; remove one"
-    if hp.step is not None and hp.step <= 0:
-        yield "step", f"expected a number above 0; got {hp.step}"
-    elif hp.step is not None and (hp.high - hp.low) / hp.step > 1e6:
-        yield "step", f"makes over a million values; got {hp.step}"
-    if hp.points is not None and not (
-        isinstance(hp.points, int)
-        and not isinstance(hp.points, bool)
-        and 1 <= hp.points <= MAX_CHOICES
-    ):
-        yield (
-            "points",
-            f"expected a whole number from 1 to {MAX_CHOICES}; got {hp.points!r}",
-        )
-
-
-def _check_choices(choices: tuple[Any, ...]) -> None:
-    problems: list[Problem] = []
-    if not choices:
-        problems.append(Problem("", "expected at least one choice; got an empty list"))
-    if len(choices) > MAX_CHOICES:
-        got = f"got {len(choices)}"
-        problems.append(Problem("", f"expected at most {MAX_CHOICES} choices; {got}"))
-        raise SpecError(problems)
-    seen: set[tuple[object, bool]] = set()
-    for index, choice in enumerate(choices):
-        plain = choice is None or isinstance(choice, str | int | float | bool)
-        if not plain or (isinstance(choice, float) and not math.isfinite(choice)):
-            expected = "expected a number, a text, true, false or null"
-            problems.append(Problem(f"[{index}]", f"{expected}; got {choice!r}"))
-            continue
-        key = (choice, isinstance(choice, bool))
-        if key in seen:
-            problems.append(Problem(f"[{index}]", f"{choice!r} is listed twice"))
-        seen.add(key)
-    if problems:
-        raise SpecError(problems)

@@ -6,7 +6,7 @@ conditions included. It knows nothing of study files, networks or search.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,14 @@ from hpo.errors import Problem, SpecError, near_match
 from hpo.records import Params, ParamValue
 from hpo.space.cells import Cells
 from hpo.space.conditions import condition_problems, expand
-from hpo.space.kinds import Hyperparameter, as_hyperparameter, describe
+from hpo.space.kinds import Categorical, Hyperparameter, as_hyperparameter, describe
+from hpo.space.values import brief
 
 if TYPE_CHECKING:
     import numpy as np
+
+MAX_POINTS = 100_000
+"""Points of all ranges together for which a grid makes values."""
 
 
 class Space:
@@ -112,7 +116,8 @@ class Space:
             elif name not in params:
                 return f"{name}: is missing"
             elif not hyperparameter.holds(params[name]):
-                return f"{name}: {params[name]!r} is outside {describe(hyperparameter)}"
+                got = brief(params[name])
+                return f"{name}: {got} is outside {describe(hyperparameter)}"
         for name in params:
             if name not in self.hyperparameters:
                 return f"{name}: is not in the space{near_match(name, self.names)}"
@@ -149,7 +154,7 @@ class Space:
         Raises:
             SpecError: A range has a continuum of values and no ``points``.
         """
-        axes = {name: hp.grid() for name, hp in self.hyperparameters.items()}
+        axes = self._axes()
         problems = [
             Problem(
                 self._declared_name(name),
@@ -162,6 +167,22 @@ class Space:
         if problems:
             raise SpecError(list(dict.fromkeys(problems)))
         return Cells(self.conditions, {name: axis or () for name, axis in axes.items()})
+
+    def _axes(self) -> dict[str, Sequence[ParamValue] | None]:
+        """Return the values a grid takes of each hyperparameter.
+
+        Raises:
+            SpecError: They are more than there is room for.
+        """
+        made: dict[str, Sequence[ParamValue] | None] = {}
+        n_points = 0
+        for name, hp in self.declared.items():
+            n_points += 0 if isinstance(hp, Categorical) else hp.points or 0
+            if n_points > MAX_POINTS:
+                what = f"a grid takes at most {MAX_POINTS} points, of all ranges"
+                raise SpecError([Problem(f"{name}.points", f"{what} together")])
+            made[name] = hp.grid()
+        return {name: made[self._declared_name(name)] for name in self.names}
 
     def _declared_name(self, name: str) -> str:
         """Return what the space calls it: ``units`` for ``units_0``."""

@@ -6,13 +6,13 @@ Only the top of the package reads a study file; everything below takes plain arg
 from __future__ import annotations
 
 from hpo.spec.changes import Change, differences
+from hpo.spec.fields import parse_duration
 from hpo.spec.model import (
     DataSpec,
     EngineSpec,
     EvaluationSpec,
     SearchSpec,
     StudySpec,
-    parse_duration,
 )
 from hpo.spec.read import parse_study, read_study
 

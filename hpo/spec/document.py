@@ -14,29 +14,23 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from hpo.errors import Problem, SpecError, near_match
-from hpo.spec.plain import MAX_DEPTH, MAX_TEXT, MAX_VALUES, Mistake, at, shown
+from hpo.spec.core_schema import parse, scalar
+from hpo.spec.plain import (
+    MAX_DEPTH,
+    MAX_VALUES,
+    Mistake,
+    at,
+    shown,
+    why_no_key,
+)
 
-MAX_BYTES = 1_000_000
-
-# YAML 1.2.2, section 10.3.2 (core schema). Resolved here because ruamel.yaml makes
-# dates of `2024-01-01` and numbers of `1_000`.
-_NULL = {"", "~", "null", "Null", "NULL"}
-_BOOL = {
-    "true": True,
-    "True": True,
-    "TRUE": True,
-    "false": False,
-    "False": False,
-    "FALSE": False,
-}
-_INT = re.compile(r"[-+]?[0-9]+")
-_BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_NOT_FINITE = re.compile(r"([-+]?)\.(?:(inf|Inf|INF)|nan|NaN|NAN)")
+MAX_BYTES = 200_000
+"""Of a study file: `MAX_VALUES` values fit, and the slowest takes under a second."""
+MAX_HINTS = 10
+"""Mistakes for which a near match is looked for, which takes time."""
 
 _PLAINER = {
     "mapping values are not allowed here": (
@@ -97,19 +91,19 @@ def read_document(path: Path) -> Document:
 
 
 def _read_text(path: Path) -> str:
-    if path.is_dir():
-        raise _unreadable(path, "expected a study file; got a directory")
-    if not path.exists():
-        raise _unreadable(path, f"no such file{_near_file(path)}")
-    if not path.is_file():
-        raise _unreadable(path, "expected a study file; got a device or a pipe")
     try:
+        if path.is_dir():
+            raise _unreadable(path, "expected a study file; got a directory")
+        if not path.exists():
+            raise _unreadable(path, f"no such file{_near_file(path)}")
+        if not path.is_file():
+            raise _unreadable(path, "expected a study file; got a device or a pipe")
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise _unreadable(path, f"cannot be read: {error.strerror}") from error
     if len(content) > MAX_BYTES:
-        raise _unreadable(path, "expected a study file of at most 1 MB; got more")
+        raise _unreadable(path, "expected a study file of at most 200 kB; got more")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -121,6 +115,10 @@ def _read_text(path: Path) -> str:
         line = text.count("\n", 0, unprintable.start()) + 1
         found = f"U+{ord(unprintable[0]):04X}"
         what = f"control characters are not allowed; got {found}"
+        raise SpecError([Problem(f"{path}:{line}", what)])
+    if long := re.search(r"(?:^|[\s\[{,])(![^\s]{1000})", text):  # read ever slower
+        line = text.count("\n", 0, long.start(1)) + 1
+        what = "tags such as !... are not allowed; write a plain value"
         raise SpecError([Problem(f"{path}:{line}", what)])
     return text
 
@@ -171,7 +169,7 @@ class _Reader:
         self._events: Iterator[Any] = iter(())
 
     def read(self) -> None:
-        self._events = YAML(typ="safe", pure=True).parse(self._document.text)
+        self._events = parse(self._document.text)
         next(self._events)
         start = next(self._events)
         if _kind(start) == "StreamEnd":
@@ -211,7 +209,7 @@ class _Reader:
         elif kind == "MappingStart":
             value = self._mapping(where, depth)
         else:
-            value = _scalar(event)
+            value = scalar(event)
         if event.tag is not None:
             value = None
         if event.anchor:
@@ -229,8 +227,11 @@ class _Reader:
         for event in self._until("MappingEnd"):
             key = self._value(event, where, depth + 1)
             text = key if isinstance(key, str) else shown(key)
-            path = at(where, text)
-            if text in mapping:
+            wrong = why_no_key(text) if isinstance(key, str) else None
+            path = at(where, "?" if wrong else text)
+            if wrong:
+                self._refuse(event, path, wrong)
+            elif text in mapping:
                 what = f"{text!r} is given twice, first on line {lines.get(path)}"
                 self._refuse(event, path, what)
             elif text == "<<" and getattr(event, "style", None) is None:
@@ -253,8 +254,9 @@ class _Reader:
 
     def _alias(self, event: Any, where: str) -> Any:
         if event.anchor not in self._anchors:
-            hint = near_match(event.anchor, self._anchors)
-            what = f"no anchor &{event.anchor} is complete before this alias{hint}"
+            some = len(self._document.mistakes) < MAX_HINTS
+            hint = near_match(event.anchor, self._anchors) if some else ""
+            what = f"no anchor &{event.anchor[:60]} is complete before this alias{hint}"
             self._refuse(event, where, what)
         return self._anchors.get(event.anchor)
 
@@ -276,22 +278,3 @@ def _line(event: Any) -> int:
 
 def _tag(tag: object) -> str:
     return str(tag).replace("tag:yaml.org,2002:", "!!")[:60]
-
-
-def _scalar(event: Any) -> Any:
-    text = event.value
-    if event.style is not None or len(text) > MAX_TEXT:
-        return text
-    if text in _NULL:
-        return None
-    if text in _BOOL:
-        return _BOOL[text]
-    if _INT.fullmatch(text):
-        return int(text)
-    if _BASED.fullmatch(text):
-        return int(text, 0)
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    if match := _NOT_FINITE.fullmatch(text):
-        return float(match[1] + ("inf" if match[2] else "nan"))
-    return text

@@ -37,6 +37,8 @@ def read_space(section: Any) -> tuple[Space | None, list[Mistake]]:
     if not section:
         what = "expected at least one hyperparameter; got an empty space"
         return None, [Mistake("space", what)]
+    if len(section) > MAX_HYPERPARAMETERS:
+        return None, [_too_many(len(section))]
     sound: dict[str, Hyperparameter] = {}
     mistakes: list[Mistake] = []
     for name, entry in section.items():
@@ -68,10 +70,13 @@ def _join(
         except SpecError:
             space = None
     if space and len(space.names) > MAX_HYPERPARAMETERS:
-        what = f"expected at most {MAX_HYPERPARAMETERS} hyperparameters"
-        mistakes.append(Mistake("space", f"{what}; got {len(space.names)}"))
-        return None, mistakes
+        return None, [*mistakes, _too_many(len(space.names))]
     return space, mistakes
+
+
+def _too_many(n_names: int) -> Mistake:
+    what = f"expected at most {MAX_HYPERPARAMETERS} hyperparameters"
+    return Mistake("space", f"{what}; got {n_names}")
 
 
 def _drop_dependents(sound: dict[str, Hyperparameter], broken: set[str]) -> None:

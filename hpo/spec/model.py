@@ -7,113 +7,42 @@ value. Checks that need two sections, the space or a family are `hpo.spec.read`'
 from __future__ import annotations
 
 import json
-import math
-import re
 import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    field_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from hpo.metrics import why_unknown
 from hpo.records import Task
 from hpo.space import Space
+from hpo.spec.fields import (
+    Duration,
+    Flag,
+    Metric,
+    Names,
+    Options,
+    Text,
+    Whole,
+    is_name,
+    later,
+    section,
+    whole,
+    worded,
+)
 from hpo.spec.hyperparameters import write_space
 from hpo.spec.plain import shown
 
 DEFAULT_TRIALS = 20
-MAX_SECONDS = 366 * 86_400
-MAX_COUNT = 1_000_000_000
+MAX_METRICS = 100
 
 Strategy: TypeAlias = Literal["grid", "random", "bayesian"]
+Split: TypeAlias = Literal["stratified", "kfold", "group", "time"]
 
-
-def worded(what: str) -> PydanticCustomError:
-    """Return an error whose text is shown to the user as it is."""
-    return PydanticCustomError("worded", "{what}", {"what": what})
-
-
-def _later(*values: object) -> BeforeValidator:
-    """Refuse values that the design names and this version lacks; with none, any."""
-
-    def check(value: object) -> object:
-        if value is not None and not values:
-            raise worded("is not supported yet")
-        if value is not None and value in values:
-            raise worded(f"{shown(value)} is not supported yet")
-        return value
-
-    return BeforeValidator(check)
-
-
-def _whole(value: object) -> object:
-    """Take 100.0 (``1e2`` in a study file) for 100."""
-    is_whole = isinstance(value, float) and value.is_integer()
-    return int(value) if is_whole else value  # type: ignore[call-overload]
-
-
-def parse_duration(value: object) -> object:
-    """Return seconds for ``1h30m``, ``45s``, ``90`` or a number; None for None."""
-    seconds = value
-    if isinstance(value, str):
-        text = value.replace(" ", "")
-        number = r"(\d+(?:\.\d+)?)"
-        parts = re.fullmatch(
-            rf"(?:{number}d)?(?:{number}h)?(?:{number}m)?(?:{number}s?)?",
-            text,
-            re.ASCII,
-        )
-        units = (86_400, 3_600, 60, 1)
-        found = [float(part or 0) for part in parts.groups()] if parts else []
-        seconds = math.fsum(n * u for n, u in zip(found, units, strict=False))
-    if value is None:
-        return None
-    if (
-        isinstance(seconds, bool)
-        or not isinstance(seconds, int | float)
-        or seconds <= 0
-    ):
-        expected = "expected a time above 0, such as 30m, 1h30m or 90 (seconds)"
-        raise worded(f"{expected}; got {shown(value)}")
-    if seconds > MAX_SECONDS:
-        raise worded(f"expected at most 366 days; got {shown(value)}")
-    return float(seconds)
-
-
-def _section(value: object) -> object:
-    """Take a section with nothing in it for one that is left out."""
-    return {} if value is None else value
-
-
-def _once(repeats: int) -> int:
-    if repeats > 1:
-        raise worded(f"repeats above 1 are not supported yet; got {repeats}")
-    return repeats
-
-
-def _known_metric(name: str) -> str:
-    if what := why_unknown(name):
-        raise worded(what)
-    return name
-
-
-Whole = Annotated[int, BeforeValidator(_whole), Field(strict=True, le=MAX_COUNT)]
-Flag = Annotated[bool, Field(strict=True)]
-Duration = Annotated[float | None, BeforeValidator(parse_duration)]
-Text = Annotated[str, Field(min_length=1)]
-Metric = Annotated[str, AfterValidator(_known_metric)]
-Names: TypeAlias = tuple[Text, ...]
-
+_SOURCE = "a data set such as sklearn.digits, data.csv or {sklearn.moons: {noise: 0.2}}"
+_TARGET = "the name of a column, or a list of names"
 _COLUMNS = "a list of column names"
 _AT_LEAST_1 = "a whole number of at least 1"
+_SCORERS = f"a list of at most {MAX_METRICS} scorers"
 _TRUE_OR_FALSE = "true or false"
 
 
@@ -121,25 +50,59 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+def _canonical_source(value: dict[str, Any]) -> object:
+    """Write arguments in one order, as it means nothing, and none as the name alone."""
+    name, options = next(iter(value.items())) if len(value) == 1 else (None, None)
+    if options is None or options == {}:
+        return name
+    return {name: dict(sorted(options.items()))} if isinstance(options, dict) else None
+
+
 class DataSpec(_Section):
     """Where the data is and which part of it is used."""
 
-    source: Text = Field(description="a data set such as sklearn.digits or data.csv")
-    target: Text | None = Field(default=None, description="the name of a column")
+    source: str | dict[str, Options] = Field(description=_SOURCE)
+    target: str | tuple[str, ...] | None = Field(default=None, description=_TARGET)
     features: Names | None = Field(default=None, min_length=1, description=_COLUMNS)
     drop: Names = Field(default=(), description=_COLUMNS)
-    group: Annotated[str | None, _later()] = None
-    order: Annotated[str | None, _later()] = None
+    group: Text | None = Field(default=None, description="the name of a column")
+    order: Text | None = Field(default=None, description="the name of a column")
     test_size: Annotated[float, Field(strict=True)] = Field(
         default=0.2, ge=0, lt=1, description="a share from 0 to below 1"
     )
 
+    @field_validator("source", mode="before")
+    @classmethod
+    def _one_source(cls, value: object) -> object:
+        source = _canonical_source(value) if isinstance(value, dict) else value
+        if not source or not isinstance(source, str | dict):
+            raise worded(f"expected {_SOURCE}; got {shown(value)}")
+        return source
+
     @field_validator("target", mode="before")
     @classmethod
-    def _one_target(cls, value: object) -> object:
-        if isinstance(value, list):
-            raise worded("several targets are not supported yet; name one column")
-        return value
+    def _targets(cls, value: object) -> object:
+        names = value if isinstance(value, list | tuple) else [value]
+        if value is not None and not (names and all(map(is_name, names))):
+            raise worded(f"expected {_TARGET}; got {shown(value)}")
+        return names[0] if len(names) == 1 else tuple(names)
+
+    @property
+    def name(self) -> str:
+        """The source without its arguments."""
+        return self.source if isinstance(self.source, str) else next(iter(self.source))
+
+    @property
+    def options(self) -> Options:
+        """Arguments of the source."""
+        return {} if isinstance(self.source, str) else self.source[self.name]
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Columns to predict; none if the source brings its own."""
+        if self.target is None:
+            return ()
+        return (self.target,) if isinstance(self.target, str) else self.target
 
 
 class SearchSpec(_Section):
@@ -149,7 +112,7 @@ class SearchSpec(_Section):
     trials: Whole | None = Field(default=None, ge=1, description=_AT_LEAST_1)
     timeout_seconds: Duration = Field(default=None, alias="timeout")
     patience: Whole | None = Field(default=None, ge=1, description=_AT_LEAST_1)
-    seed: Annotated[int, BeforeValidator(_whole), Field(strict=True)] = Field(
+    seed: Annotated[int, BeforeValidator(whole), Field(strict=True)] = Field(
         default=0,
         ge=0,
         le=2**32 - 1,
@@ -171,17 +134,25 @@ class EvaluationSpec(_Section):
     """How one trial is judged."""
 
     folds: Whole = Field(default=5, ge=2, description="a whole number of at least 2")
-    repeats: Annotated[Whole, AfterValidator(_once)] = Field(
-        default=1, ge=1, description=_AT_LEAST_1
-    )
-    split: Annotated[Literal["stratified", "kfold"] | None, _later("group", "time")] = (
-        None
-    )
+    repeats: Whole = Field(default=1, ge=1, description=_AT_LEAST_1)
+    split: Split | None = None
     metric: Metric | None = Field(default=None, description="the name of a scorer")
-    metrics: tuple[Metric, ...] = Field(default=(), description="a list of scorers")
+    metrics: tuple[Metric, ...] = Field(default=(), description=_SCORERS)
     fold_timeout_seconds: Duration = Field(default=None, alias="fold_timeout")
     racing: Literal[False] = Field(default=False, description="false")
     nested: Literal[False] = Field(default=False, description="false")
+
+    @property
+    def n_folds(self) -> int:
+        """Folds of a trial, those of every repeat."""
+        return self.folds * self.repeats
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _not_too_many(cls, value: object) -> object:
+        if isinstance(value, list) and len(value) > MAX_METRICS:
+            raise worded(f"expected {_SCORERS}; got {len(value)}")
+        return value
 
     @field_validator("racing", "nested", mode="before")
     @classmethod
@@ -195,10 +166,10 @@ class EvaluationSpec(_Section):
 class EngineSpec(_Section):
     """Where folds are trained."""
 
-    kind: Annotated[Literal["local"], _later("dask")] = "local"
+    kind: Annotated[Literal["local"], later("dask")] = "local"
     jobs: Whole | None = Field(default=None, ge=1, description=_AT_LEAST_1)
     threads: Whole = Field(default=1, ge=1, description=_AT_LEAST_1)
-    backend: Annotated[Literal["tensorflow"], _later("jax")] = "tensorflow"
+    backend: Annotated[Literal["tensorflow"], later("jax")] = "tensorflow"
 
 
 class StudySpec(BaseModel):
@@ -207,6 +178,7 @@ class StudySpec(BaseModel):
     Args:
         folder: Where the study file is: relative paths in it start from here.
         text: The study file as it was written; empty if there was none.
+        allowed_modules: Packages besides the study file's folder that it may name.
 
     Two specs are equal if they say the same of the same folder, however written.
     """
@@ -218,18 +190,26 @@ class StudySpec(BaseModel):
     data: DataSpec = Field(description="a mapping such as {source: sklearn.digits}")
     model: Text = Field(description="the name of a family such as keras-mlp")
     space: Space = Field(description="at least one hyperparameter")
-    search: Annotated[SearchSpec, BeforeValidator(_section)] = Field(
+    search: Annotated[SearchSpec, BeforeValidator(section)] = Field(
         default=SearchSpec(), description="a mapping such as {strategy: random}"
     )
-    evaluation: Annotated[EvaluationSpec, BeforeValidator(_section)] = Field(
+    evaluation: Annotated[EvaluationSpec, BeforeValidator(section)] = Field(
         default=EvaluationSpec(), description="a mapping such as {folds: 5}"
     )
-    select: Annotated[str | None, _later()] = None
-    engine: Annotated[EngineSpec, BeforeValidator(_section)] = Field(
+    select: Annotated[str | None, later()] = None
+    engine: Annotated[EngineSpec, BeforeValidator(section)] = Field(
         default=EngineSpec(), description="a mapping such as {jobs: 4}"
     )
     folder: Path = Field(default=Path(), exclude=True)
     text: str = Field(default="", exclude=True)
+    allowed_modules: tuple[str, ...] = Field(default=(), exclude=True)
+
+    @property
+    def split(self) -> Split | None:
+        """How rows become folds; None for the usual way of the task."""
+        if self.evaluation.split is None:
+            return "group" if self.data.group else "time" if self.data.order else None
+        return self.evaluation.split
 
     @field_validator("name")
     @classmethod
@@ -247,11 +227,12 @@ class StudySpec(BaseModel):
     @field_validator("model", mode="before")
     @classmethod
     def _a_family(cls, model: object) -> object:
-        kinds = ("keras_tuner", "objective", "builder")
-        if isinstance(model, dict) and list(model) in [[kind] for kind in kinds]:
+        if isinstance(model, dict) and list(model) in [["keras_tuner"], ["objective"]]:
             raise worded(f"{next(iter(model))} is not supported yet; name a family")
-        if isinstance(model, str) and ":" in model:
-            raise worded("module:function is not supported yet; name a family")
+        if isinstance(model, dict) and list(model) == ["builder"]:
+            model = model["builder"]
+            if isinstance(model, str) and ":" not in model:
+                raise worded(f"expected module:function; got {shown(model)}")
         return model
 
     def to_document(self) -> dict[str, Any]:

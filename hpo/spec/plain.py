@@ -10,13 +10,19 @@ import math
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
+
+from hpo.space.values import brief
 
 MAX_DEPTH = 20
 MAX_VALUES = 5_000
 MAX_TEXT = 4_096
+MAX_KEY = 200
 MAX_NUMBER = 2**53
 """Whole numbers up to here are exact as floats, in JSON and in every database."""
+
+_TURNING = "".join(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
 
 
 @dataclass(frozen=True)
@@ -48,21 +54,34 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):
-        return f"a mapping of {', '.join(map(str, value))}"[:70] if value else "{}"
-    text = repr(value)
-    if len(text) <= 70:
-        return text
-    if isinstance(value, list | tuple):
-        return f"a list of {len(value)} values"
-    return f"{text[:60]}..."
+        keys = ", ".join(brief(key, 40).strip("'") for key in islice(value, 20))
+        return f"a mapping of {keys}"[:70] if value else "{}"
+    return brief(value)
 
 
 def control_character(text: str) -> str | None:
-    """Return the first control character or lone surrogate, as in ``U+0007``."""
+    """Return the first control character or lone surrogate, as in ``U+0007``.
+
+    Those that turn the direction of the text after them, or break its line, count too:
+    a message that holds one would not read as it is written.
+    """
     for character in text:
-        if character not in "\n\t" and unicodedata.category(character) in ("Cc", "Cs"):
+        if character in "\n\t":
+            continue
+        if (
+            unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+            or character in _TURNING
+        ):
             return f"U+{ord(character):04X}"
     return None
+
+
+def why_no_key(key: str) -> str | None:
+    """Say why a text can be no key, or None if it can."""
+    if 0 < len(key) <= MAX_KEY and not control_character(key) and "\n" not in key:
+        return None
+    what = f"expected a key of 1 to {MAX_KEY} characters, none a control character"
+    return f"{what}; got {shown(key)}"
 
 
 def plain(document: object) -> tuple[Any, list[Mistake]]:
@@ -105,10 +124,9 @@ class _Copier:
         for key, entry in value.items():
             if not isinstance(key, str):
                 what = f"expected text as a key; got {shown(key)}"
-                self._refuse(at(where, str(key)), what)
-            elif not key or len(key) > 200 or control_character(key) or "\n" in key:
-                what = "expected a key of 1 to 200 characters, none a control character"
-                self._refuse(at(where, "?"), f"{what}; got {shown(key)}")
+                self._refuse(at(where, shown(key)), what)
+            elif wrong := why_no_key(key):
+                self._refuse(at(where, "?"), wrong)
             else:
                 copied[key] = self.copy(entry, at(where, key), depth + 1)
         return copied

@@ -8,35 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from hpo.errors import Problem, SpecError, near_match, one_of
-from hpo.metrics import why_unfit
 from hpo.models.family import Family
-from hpo.records import Task
 from hpo.space import Space
 from hpo.spec.document import Document, read_document
 from hpo.spec.hyperparameters import read_space, write_space
-from hpo.spec.model import DataSpec, EvaluationSpec, StudySpec
+from hpo.spec.model import StudySpec
 from hpo.spec.plain import Mistake, at, plain, shown
+from hpo.spec.sections import n_outputs_of, section_mistakes, task_of
+from hpo.user_code import Home
 
 MAX_SHOWN = 50
 """Mistakes that are reported; of more only the number is."""
 
+NOT_IN_FILES = ("folder", "text", "allowed_modules")
+"""Fields of a spec that no study file has."""
+
 FindFamily = Callable[[str], Family]
 
 _FLAGS = {"engine.kind": "--engine"}
-Section = TypeVar("Section", bound=BaseModel)
 
 
 def read_study(
     path: Path,
     *,
     overrides: Mapping[str, Any] | None = None,
+    allowed_modules: Sequence[str] = (),
     find_family: FindFamily | None = None,
 ) -> StudySpec:
     """Read and check the study file at ``path``.
@@ -45,6 +48,7 @@ def read_study(
         path: A YAML 1.2 file; messages name it as it is given here.
         overrides: Values by dotted key, e.g. ``{"search.trials": 10}``, that replace
             those of the file; None means not given.
+        allowed_modules: Installed packages whose code the file may name.
         find_family: Instead of `hpo.models.get_family`.
 
     Raises:
@@ -52,8 +56,8 @@ def read_study(
             the command-line flag of the override, e.g. ``--trials``.
     """
     document = read_document(path)
-    folder = path.parent.absolute()
-    return _check(document, folder, overrides or {}, find_family)
+    home = Home(path.parent.absolute(), tuple(allowed_modules))
+    return _check(document, home, overrides or {}, find_family)
 
 
 def parse_study(
@@ -61,6 +65,7 @@ def parse_study(
     *,
     folder: Path,
     overrides: Mapping[str, Any] | None = None,
+    allowed_modules: Sequence[str] = (),
     find_family: FindFamily | None = None,
 ) -> StudySpec:
     """Check a study given as plain data, with the keys of a study file.
@@ -70,6 +75,7 @@ def parse_study(
             `hpo.space.Space` too.
         folder: What relative paths start from.
         overrides: See `read_study`.
+        allowed_modules: See `read_study`.
         find_family: See `read_study`.
 
     Raises:
@@ -78,12 +84,13 @@ def parse_study(
     if isinstance(document.get("space"), Space):
         document = {**document, "space": write_space(document["space"])}
     given = Document(file="", text="", value=document)
-    return _check(given, folder.absolute(), overrides or {}, find_family)
+    home = Home(folder.absolute(), tuple(allowed_modules))
+    return _check(given, home, overrides or {}, find_family)
 
 
 def _check(
     document: Document,
-    folder: Path,
+    home: Home,
     overrides: Mapping[str, Any],
     find_family: FindFamily | None,
 ) -> StudySpec:
@@ -91,26 +98,45 @@ def _check(
     value, refused = plain(_override(document.value, given))
     early = [*document.mistakes, *refused]
     # Of a value that was refused, or of half a document, nothing more can be said.
-    blamed = {_root(mistake.where) for mistake in early}
+    blamed = _blamed(early)
     late: list[Mistake] = []
     spec = None
     if isinstance(value, dict) and "" not in blamed:
-        spec, late = _interpret(value, find_family or _known_family)
-    mistakes = early + [m for m in late if not _follows(m.where, blamed)]
+        spec, late = _interpret(value, find_family or _known_family(home))
+    mistakes = early + _not_following(late, blamed)
     if whole := [m for m in early if m.where == ""]:
         mistakes = whole
     if mistakes or spec is None:
         raise SpecError(_located(mistakes, document, given))
-    return spec.model_copy(update={"folder": folder, "text": document.text})
+    return spec.model_copy(
+        update={
+            "folder": home.folder,
+            "text": document.text,
+            "allowed_modules": home.allowed,
+        }
+    )
 
 
-def _root(where: str) -> str:
-    """Return the key of a section, or of one hyperparameter, that a path is in."""
-    return ".".join(where.partition("[")[0].split(".")[:2])
+def _blamed(mistakes: Iterable[Mistake]) -> set[str]:
+    """Return the sections and hyperparameters that mistakes are in."""
+    return {
+        ".".join(mistake.where.partition("[")[0].split(".")[:2]) for mistake in mistakes
+    }
 
 
-def _follows(where: str, blamed: Iterable[str]) -> bool:
-    return any(_within(where, root) or _within(root, where) for root in blamed)
+def _not_following(late: Iterable[Mistake], blamed: set[str]) -> list[Mistake]:
+    """Leave out what is in, or around, a value that is blamed already."""
+    around = {section for root in blamed for section in [root.partition(".")[0]]}
+    return [
+        mistake
+        for mistake in late
+        if mistake.where not in around and not blamed & _prefixes(mistake.where)
+    ]
+
+
+def _prefixes(where: str) -> set[str]:
+    ends = [place for place, sign in enumerate(where) if sign in ".["]
+    return {where, *(where[:end] for end in ends)}
 
 
 def _override(value: Any, overrides: Mapping[str, Any]) -> Any:
@@ -131,57 +157,25 @@ def _interpret(
 ) -> tuple[StudySpec | None, list[Mistake]]:
     """Find every mistake of a document of plain values."""
     mistakes = [
-        Mistake(key, f"unknown key {key!r}")
-        for key in ("folder", "text")
-        if key in value
+        Mistake(key, f"unknown key {key!r}") for key in NOT_IN_FILES if key in value
     ]
-    value = {k: v for k, v in value.items() if k not in ("folder", "text")}
+    value = {k: v for k, v in value.items() if k not in NOT_IN_FILES}
     space = None
     if "space" in value:
         space, found = read_space(value["space"])
         mistakes += found
         # The space stands for itself in what follows, whole or not.
         value["space"] = space or Space(placeholder=0)
-    mistakes += _section_mistakes(value)
+    mistakes += section_mistakes(value)
     if space:
         complete = not any(m.where.startswith("space") for m in mistakes)
         mistakes += _space_mistakes(value, space, complete, find_family)
     try:
         return StudySpec.model_validate(value), mistakes
     except ValidationError as error:
-        wrong = [_translate(details) for details in error.errors(include_url=False)]
+        errors = error.errors(include_url=False)
+        wrong = [_translate(each, n < MAX_SHOWN) for n, each in enumerate(errors)]
         return None, wrong + mistakes
-
-
-def _section_mistakes(value: Mapping[str, Any]) -> Iterator[Mistake]:
-    """Find what is wrong between keys that are right by themselves."""
-    task = _task(value)
-    if data := _valid(DataSpec, value.get("data")):
-        for key, columns in (("features", data.features or ()), ("drop", data.drop)):
-            yield from _listed_twice(f"data.{key}", columns)
-            if data.target in columns:
-                where = at(f"data.{key}", columns.index(data.target or ""))
-                yield Mistake(where, f"{data.target!r} is the target")
-    if evaluation := _valid(EvaluationSpec, value.get("evaluation")):
-        metrics = {
-            at("evaluation.metrics", i): m for i, m in enumerate(evaluation.metrics)
-        }
-        if evaluation.metric:
-            metrics["evaluation.metric"] = evaluation.metric
-        for where, metric in metrics.items():
-            n_classes = 2 if task == "classification" else 0
-            if task and (what := why_unfit(metric, task, n_classes)):
-                yield Mistake(where, what)
-        yield from _listed_twice("evaluation.metrics", evaluation.metrics)
-        if task == "regression" and evaluation.split == "stratified":
-            what = "expected kfold, as regression has no classes; got 'stratified'"
-            yield Mistake("evaluation.split", what)
-
-
-def _listed_twice(where: str, names: Sequence[str]) -> Iterator[Mistake]:
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            yield Mistake(at(where, index), f"{name!r} is listed twice")
 
 
 def _space_mistakes(
@@ -198,12 +192,16 @@ def _space_mistakes(
             _ = space.grid
         except SpecError as error:
             problems += error.problems
-    if isinstance(model := value.get("model"), str) and ":" not in model and model:
+    if model := _family_name(value):
         try:
-            problems += find_family(model).problems(space, _task(value))
+            family = find_family(model)
+            problems += family.problems(space, task_of(value), n_outputs_of(value))
         except SpecError as error:
             yield from (Mistake(p.where, p.what) for p in error.problems)
     for problem in dict.fromkeys(problems):
+        if problem.where == "model":  # the family's own name is wrong, not its space
+            yield Mistake("model", problem.what)
+            continue
         name = problem.where.split(".")[0].split("[")[0]
         if name not in space.declared and name in space.names:
             name = name.rpartition("_")[0]  # units_0 is units in the file
@@ -211,26 +209,26 @@ def _space_mistakes(
             yield Mistake(f"space.{problem.where}".rstrip("."), problem.what)
 
 
-def _task(value: Mapping[str, Any]) -> Task | None:
-    return value["task"] if value.get("task") in get_args(Task) else None
+def _family_name(value: Mapping[str, Any]) -> str | None:
+    """Return the name of the family as the spec will have it, if there is one."""
+    model = value.get("model")
+    if isinstance(model, dict) and list(model) == ["builder"]:
+        model = model["builder"]
+        return model if isinstance(model, str) and ":" in model else None
+    return model if isinstance(model, str) and model else None
 
 
-def _valid(model: type[Section], given: Any) -> Section | None:
-    """Return a section, or None if it has mistakes of its own."""
-    try:
-        return model.model_validate(given or {})
-    except ValidationError:
-        return None
+def _known_family(home: Home) -> FindFamily:
+    def find(name: str) -> Family:
+        from hpo.models import get_family
+
+        return get_family(name, home=home)
+
+    return find
 
 
-def _known_family(name: str) -> Family:
-    from hpo.models import get_family
-
-    return get_family(name)
-
-
-def _translate(error: ErrorDetails) -> Mistake:
-    """Word one of pydantic's errors as this package does."""
+def _translate(error: ErrorDetails, hint: bool) -> Mistake:
+    """Word one of pydantic's errors as this package does, maybe with a near match."""
     where = ""
     for part in error["loc"]:
         where = at(where, part)
@@ -239,7 +237,8 @@ def _translate(error: ErrorDetails) -> Mistake:
         return Mistake(where, error["ctx"]["what"])
     if error["type"] == "extra_forbidden":
         key, known = str(error["loc"][-1]), _fields(error["loc"][:-1])
-        return Mistake(where, f"unknown key {key!r}{near_match(key, known)}")
+        near = near_match(key, known) if hint else ""
+        return Mistake(where, f"unknown key {shown(key)}{near}")
     if error["type"] == "less_than_equal":
         return Mistake(where, f"expected at most {error['ctx']['le']}; {got}")
     if isinstance(error["loc"][-1], int):
