@@ -66,6 +66,11 @@ REGRESSION_METRICS = frozenset(
         "r2",
     }
 )
+SINGLE_OUTPUT_METRICS = frozenset(
+    {"neg_max_error", "neg_mean_gamma_deviance", "neg_mean_poisson_deviance"}
+)
+"""Metrics of regression that judge one target only; others average over several."""
+
 METRICS = CLASSIFICATION_METRICS | REGRESSION_METRICS
 
 
@@ -86,19 +91,27 @@ def why_unknown(metric: str) -> str | None:
     return one_of(metric, sorted(METRICS))
 
 
-def why_unfit(metric: str, task: Task, n_classes: int) -> str | None:
+def why_unfit(
+    metric: str, task: Task, n_classes: int, n_outputs: int = 1
+) -> str | None:
     """Say why a known metric cannot judge this task, or None if it can.
 
     Args:
         metric: One of `METRICS`.
         task: The task of the study.
         n_classes: How many classes the target has; 0 for regression.
+        n_outputs: How many targets there are.
     """
     fitting = CLASSIFICATION_METRICS if task == "classification" else REGRESSION_METRICS
     if metric not in fitting:
         return (
             f"expected a metric for {task}, such as {DEFAULT_METRIC[task]}; "
             f"got {metric!r}"
+        )
+    if metric in SINGLE_OUTPUT_METRICS and n_outputs > 1:
+        return (
+            f"{metric!r} is for one target, and there are {n_outputs}; use "
+            f"{DEFAULT_METRIC[task]!r}, which averages over them"
         )
     if metric == "top_k_accuracy" and n_classes == 2:
         return (

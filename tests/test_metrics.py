@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -15,6 +16,7 @@ from hpo.metrics import (
     DEFAULT_METRIC,
     METRICS,
     REGRESSION_METRICS,
+    SINGLE_OUTPUT_METRICS,
     why_unfit,
     why_unknown,
 )
@@ -111,6 +113,24 @@ def test_a_regression_metric_scores_positive_targets(metric):
     model, X, y = regression()
     assert np.isfinite(get_scorer(metric)(model, X, y))
     assert why_unfit(metric, "regression", 0) is None
+
+
+@pytest.mark.parametrize("metric", sorted(REGRESSION_METRICS))
+def test_a_metric_judges_several_targets_or_is_refused_for_them(metric):
+    model, X, y = regression()
+    Y = np.column_stack([y, y[::-1], np.sqrt(y)])
+    model = clone(model).fit(X, Y)
+    refusal = why_unfit(metric, "regression", 0, 3)
+    if metric in SINGLE_OUTPUT_METRICS:
+        with pytest.raises(ValueError, match="Multioutput not supported"):
+            get_scorer(metric)(model, X, Y)
+        assert refusal == (
+            f"'{metric}' is for one target, and there are 3; use 'r2', "
+            "which averages over them"
+        )
+    else:
+        assert refusal is None
+        assert np.isfinite(get_scorer(metric)(model, X, Y))
 
 
 def test_the_default_metrics_are_those_of_scikit_learns_own_score():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from hpo.errors import Problem, SpecError, near_match
 from hpo.models.family import Family, FitRequest, Fitted, Predictor
+from hpo.user_code import Home
 
 __all__ = ["FAMILIES", "Family", "FitRequest", "Fitted", "Predictor", "get_family"]
 
@@ -15,8 +16,12 @@ FAMILIES = ("keras-mlp", "sklearn-mlp")
 """Names of the families besides ``sklearn.<class>``."""
 
 
-def get_family(name: str) -> Family:
+def get_family(name: str, *, home: Home | None = None) -> Family:
     """Return the family that a study file calls ``name``.
+
+    Args:
+        name: Of a family, ``sklearn.<class>`` or ``module:function``.
+        home: Where the module of a builder may be found; it is not imported yet.
 
     Raises:
         SpecError: There is none of this name, or it names a scikit-learn class that
@@ -34,6 +39,12 @@ def get_family(name: str) -> Family:
         from hpo.models.sklearn_estimator import SklearnEstimator
 
         return SklearnEstimator(name)
-    expected = f"expected one of {', '.join(FAMILIES)} or sklearn.<class>"
+    if isinstance(name, str) and ":" in name:
+        from hpo.models.builder import Builder
+
+        return Builder(name, home or Home())
+    expected = (
+        f"expected one of {', '.join(FAMILIES)}, sklearn.<class> or module:function"
+    )
     hint = near_match(name, FAMILIES)
     raise SpecError([Problem("model", f"{expected}; got {name!r}{hint}")])

@@ -1,4 +1,4 @@
-"""Whether a space fits the vocabulary of the two MLP families.
+"""Whether a space fits the vocabulary: of the two MLPs, and what every family shares.
 
 It finds every mistake and words it with a way out. It changes nothing, and it never
 lets a name pass that a family would ignore.
@@ -6,32 +6,68 @@ lets a name pass that a family would ignore.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from hpo.errors import Problem, near_match
-from hpo.models.vocabulary import ENTRIES, KERAS, SKLEARN, Entry, names_of
+from hpo.models.effects import without_effect
+from hpo.models.vocabulary import (
+    ENTRIES,
+    KERAS,
+    PIPELINE,
+    SKLEARN,
+    Entry,
+    names_of,
+)
 from hpo.records import ParamValue, Task
-from hpo.space import Categorical, Float, Hyperparameter, Int, Space
+from hpo.space import Categorical, Float, Hyperparameter, Int, Space, constant
 
 
 def problems(family: str, space: Space, task: Task | None) -> list[Problem]:
     """Return every mistake of ``space``; see `hpo.models.family.Family.problems`."""
-    return [
+    found = [
         Problem(name, what)
         for name, hyperparameter in space.declared.items()
         for what in _wrong(family, name, hyperparameter, space, task)
     ]
+    return [*found, *_out_of_reach(space), *without_effect(family, space)]
+
+
+def pipeline_problems(
+    family: str,
+    space: Space,
+    task: Task | None,
+    *,
+    keeps: Collection[str] = (),
+) -> list[Problem]:
+    """Return every mistake in what surrounds the model of a family, and only there.
+
+    Args:
+        family: What messages call it.
+        space: Whole; names that are not in `PIPELINE` are left to the family.
+        task: None while it is not known.
+        keeps: Names that the family keeps for its model; left to it as well.
+    """
+    found = [
+        Problem(name, what)
+        for name, hyperparameter in space.declared.items()
+        if name in PIPELINE and name not in keeps
+        for what in _wrong(family, name, hyperparameter, space, task)
+    ]
+    return found if "target_scale" in keeps else [*found, *_out_of_reach(space)]
 
 
 def _wrong(
     family: str, name: str, given: Hyperparameter, space: Space, task: Task | None
 ) -> Iterator[str]:
     entry = ENTRIES.get(name) or _one_layer(name)
-    if entry is None or family not in entry.families:
+    if entry is None or not (name in PIPELINE or family in entry.families):
         yield _unknown(family, name)
         return
     if entry.task is not None and task not in (None, entry.task):
-        yield f"is for {entry.task} only; in {task} the output follows from the classes"
+        why = "in classification the output follows from the classes"
+        if name in PIPELINE:
+            why = f"the task is {task}"
+        yield f"is for {entry.task} only; {why}"
         return
     if entry.name != name:
         yield from _no_such_layer(name, space)
@@ -45,6 +81,23 @@ def _wrong(
         yield "expected whole numbers; write {int: [low, high]}; got {float: ...}"
 
 
+def _out_of_reach(space: Space) -> Iterator[Problem]:
+    """Find standardised targets that no output of the network can ever equal."""
+    scale = space.declared.get("target_scale")
+    output = space.declared.get("output_activation")
+    if not isinstance(scale, Categorical) or "standard" not in scale.choices:
+        return
+    if not isinstance(output, Categorical) or not constant(output):
+        return
+    (activation,) = output.choices
+    if activation != "linear" and activation in ENTRIES["output_activation"].choices:
+        what = (
+            "standard gives targets on both sides of 0, and most are out of reach of "
+            f"output_activation: {activation}; use minmax or none"
+        )
+        yield Problem("target_scale", what)
+
+
 def wrong_values(
     given: Hyperparameter, why_not: Callable[[ParamValue], str | None]
 ) -> Iterator[str]:
@@ -54,9 +107,10 @@ def wrong_values(
 
 
 def _all_whole(given: Float) -> bool:
-    return given.values is not None and all(
-        value.is_integer() for value in given.values
-    )
+    if given.values is None:
+        return False
+    # Of equal steps all are whole if the first two are.
+    return all(value.is_integer() for value in given.values[:2])
 
 
 def _unknown(family: str, name: str) -> str:
@@ -76,7 +130,7 @@ def _one_layer(name: str) -> Entry | None:
 def _no_such_layer(name: str, space: Space) -> Iterator[str]:
     layers = space.declared.get("hidden_layers")
     most: object = ENTRIES["hidden_layers"].default
-    if isinstance(layers, Int):
+    if isinstance(layers, Int | Float):
         most = layers.high
     elif layers is not None:
         numbers = [v for v in layers.values or () if isinstance(v, int | float)]

@@ -25,11 +25,15 @@ class FitRequest:
     Args:
         params: Active hyperparameters of the trial.
         X: Preprocessed features of the training rows, float64, shape
-            (n_train, n_features).
-        y: Class codes 0..n_classes-1 (int64) or float64 targets, shape (n_train,).
+            (n_train, n_features); only a family that ``takes_arrays`` may get more
+            axes, (n_train, ...), and it may be read-only.
+        y: Class codes 0..n_classes-1 (int64) or float64 targets, shape (n_train,), or
+            (n_train, n_outputs) for a regression of several targets.
         task: What ``y`` is.
         n_classes: Number of classes of the whole data set; 0 for regression.
         seed: Seeds everything random in this fit; from 0 to 2**32 - 1.
+        sample_weight: How much each row counts in the loss, shape (n_train,), with
+            mean 1 over the rows; None if all count the same.
     """
 
     params: Params
@@ -38,13 +42,15 @@ class FitRequest:
     task: Task
     n_classes: int
     seed: int
+    sample_weight: NDArray[Any] | None = None
 
 
 class Predictor(Protocol):
     """A trained model; classifiers also have predict_proba or decision_function.
 
-    ``predict(X)`` gives class codes or values, shape (n,); ``predict_proba(X)`` gives
-    probabilities, shape (n, n_classes), columns in the order of the class codes.
+    ``predict(X)`` gives class codes or values, shaped as the ``y`` it was trained on;
+    ``predict_proba(X)`` gives probabilities, shape (n, n_classes), columns in the order
+    of the class codes.
     """
 
     def predict(self, X: NDArray[Any]) -> NDArray[Any]: ...
@@ -67,20 +73,32 @@ class Family(Protocol):
     """A family of models.
 
     ``name`` is what a study file writes; ``group_limit`` is how many networks one call
-    of `fit_group` may train, and 1 means that the family does not train groups.
+    of `fit_group` may train, and 1 means that the family does not train groups;
+    ``takes_arrays`` says whether rows may have more than one axis, as images have: for
+    other families they are flattened. ``keeps`` are names out of
+    `hpo.models.vocabulary.PIPELINE` that are hyperparameters of the model itself here;
+    what the others ask for is done before and after `fit_group`.
     """
 
     name: str
     group_limit: int
+    takes_arrays: bool
+
+    @property
+    def keeps(self) -> frozenset[str]:
+        """Names of what is done around models that mean the model itself here."""
 
     def warm_up(self) -> None:
         """Import what training needs, before the clock of the first fold starts."""
 
-    def problems(self, space: Space, task: Task | None) -> list[Problem]:
+    def problems(
+        self, space: Space, task: Task | None, n_outputs: int | None = None
+    ) -> list[Problem]:
         """Return every mistake of ``space`` for this family; paths start with a name.
 
         Unknown names get a near match, values are checked at both ends of each range
-        and for every choice. ``task`` is None while it is not known yet.
+        and for every choice. ``task`` and ``n_outputs``, the number of targets, are
+        None while they are not known yet.
         """
 
     def defaults(self, task: Task) -> Mapping[str, ParamValue]:

@@ -1,7 +1,9 @@
 """The family `keras-mlp`: dense Keras networks, trained by compiled epochs.
 
 It owns the course of a training: seeds, epochs, early stopping, curves, and the trained
-model that is handed on. Importing it does not import TensorFlow.
+model that is handed on. Weights of rows count in the training loss as they do in Keras'
+`fit`: the weighted losses of a batch are divided by its rows. Accuracies, and the rows
+that early stopping watches, are not weighted. Importing it does not import TensorFlow.
 """
 
 from __future__ import annotations
@@ -40,11 +42,15 @@ class KerasMlp:
 
     name = vocabulary.KERAS
     group_limit = GROUP_LIMIT
+    takes_arrays = False
+    keeps: frozenset[str] = frozenset()
 
     def warm_up(self) -> None:
         prepare()
 
-    def problems(self, space: Space, task: Task | None) -> list[Problem]:
+    def problems(
+        self, space: Space, task: Task | None, n_outputs: int | None = None
+    ) -> list[Problem]:
         return checks.problems(self.name, space, task)
 
     def defaults(self, task: Task) -> Mapping[str, ParamValue]:
@@ -77,7 +83,11 @@ def fit(request: FitRequest) -> Fitted:
     with LOCK:
         started = time.perf_counter()
         architecture = Architecture.of(
-            settings, request.X.shape[1], request.task, request.n_classes
+            settings,
+            request.X.shape[1],
+            request.task,
+            request.n_classes,
+            1 if request.y.ndim == 1 else request.y.shape[1],
         )
         training = Training(PROGRAMS.get(architecture), settings, request)
         training.run()
@@ -113,12 +123,14 @@ class Training:
         self.stopping: EarlyStopping | None = None
         self._settings, self._seed = settings, settings.seed(request.seed)
         self._classify = request.task == "classification"
-        X, y = request.X, request.y
+        X, y, self._weight = request.X, request.y, request.sample_weight
         if settings.patience is not None:
             self.stopping = EarlyStopping(settings.patience)
             train, watched = inner_split(y, request.task, self._seed)
             self._watched = program.tensors(X[watched], y[watched])
             X, y = X[train], y[train]
+            if self._weight is not None:
+                self._weight = self._weight[train]
         self._n_rows = len(y)
         self._rows = program.tensors(X, y)
 
@@ -131,7 +143,9 @@ class Training:
         batch_size = min(self._settings.batch_size, self._n_rows)
         for epoch in range(1, self._settings.epochs + 1):
             order = rng.permutation(self._n_rows).astype(np.int32)
-            loss, accuracy = self.program.epoch(*self._rows, order, batch_size)
+            loss, accuracy = self.program.epoch(
+                *self._rows, order, batch_size, self._weight
+            )
             require_finite(loss, epoch)
             self._note("", loss, accuracy)
             if self.stopping is not None:
@@ -173,9 +187,13 @@ class KerasModel:
     settings: Settings
 
     def predict(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Return class codes (int64) or values (float64), shape (n,)."""
+        """Return class codes (int64), shape (n,), or values (float64).
+
+        Values have shape (n,), or (n, n_outputs) for several targets.
+        """
         if self.n_classes == 0:
-            return self._outputs(X)[:, 0]
+            values = self._outputs(X)
+            return values[:, 0] if values.shape[1] == 1 else values
         codes: NDArray[Any] = self.predict_proba(X).argmax(axis=1)
         return codes
 

@@ -28,7 +28,8 @@ class Architecture:
         batch_norm: Whether each hidden layer normalises before its activation.
         has_dropout: Whether hidden outputs are dropped; how many is not part of it.
         has_penalty: Whether L1 or L2 punish the weights; how much is not part of it.
-        n_outputs: 1 for regression and for two classes, else the number of classes.
+        n_outputs: 1 for two classes, else the number of classes; of targets in
+            regression.
         output_activation: ``sigmoid`` or ``softmax`` for classes.
         loss: ``mean_squared_error``, ``binary_crossentropy`` or
             ``sparse_categorical_crossentropy``.
@@ -50,10 +51,17 @@ class Architecture:
 
     @classmethod
     def of(
-        cls, settings: Settings, n_features: int, task: Task, n_classes: int
+        cls,
+        settings: Settings,
+        n_features: int,
+        task: Task,
+        n_classes: int,
+        n_targets: int = 1,
     ) -> Architecture:
         """Return the architecture of ``settings`` for data of this kind."""
         n_outputs, output_activation, loss = _head(settings, task, n_classes)
+        if task == "regression":
+            n_outputs = n_targets
         hidden = bool(settings.widths)
         return cls(
             n_features=n_features,

@@ -4,8 +4,8 @@
 an epoch runs in one TensorFlow graph: a loop over batches of rows that stay in memory,
 with Keras' own layers, losses and optimizers inside, so the numbers are those of `fit`.
 A program is compiled once for each architecture and serves all networks that have it;
-what differs between them (weights, learning rate, momentum, L1, L2, dropout, seeds) is
-data. Nothing is left over from one network to the next.
+what differs between them (weights, settings of the optimizer, L1, L2, dropout, seeds)
+is data. Nothing is left over from one network to the next.
 
 It knows no params and no early stopping (`hpo.models.keras_mlp` does).
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import gc
 from collections import OrderedDict
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hpo.models.keras_network import (
@@ -24,7 +25,7 @@ from hpo.models.keras_network import (
     loss_function,
     stream,
 )
-from hpo.models.keras_optimizers import make_optimizer
+from hpo.models.keras_optimizers import Tuning, make_optimizer
 from hpo.models.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,13 +53,15 @@ class Program:
         self.architecture = architecture
         self.network = build(architecture)
         self._loss = loss_function(architecture.loss)
+        # Otherwise y is what the outputs should be.
+        self._codes = architecture.loss == "sparse_categorical_crossentropy"
         self._data = {
-            name: tf.Variable(0.0, trainable=False)
-            for name in ("l1", "l2", "dropout", "momentum")
+            name: tf.Variable(0.0, trainable=False) for name in ("l1", "l2", "dropout")
         }
         self._dropout_seed = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._tuning = Tuning()
         self._optimizer = make_optimizer(
-            architecture.optimizer, architecture.nesterov, self._data["momentum"]
+            architecture.optimizer, architecture.nesterov, self._tuning
         )
         self._optimizer.build(self.network.trainable_variables)
         self._fresh_weights = self.network.get_weights()
@@ -68,14 +71,20 @@ class Program:
     def _compile(self) -> None:
         import tensorflow as tf
 
-        classes = self.architecture.n_outputs > 1
         X = tf.TensorSpec((None, self.architecture.n_features), tf.float32)
-        y = tf.TensorSpec((None,), tf.int64) if classes else None
-        y = y or tf.TensorSpec((None, 1), tf.float32)
+        y = tf.TensorSpec((None, self.architecture.n_outputs), tf.float32)
+        if self._codes:
+            y = tf.TensorSpec((None,), tf.int64)
         order, size = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((), tf.int32)
         self._epoch = self._traced(self._run_epoch, X, y, order, size)
         self._evaluate = self._traced(self._run_evaluate, X, y)
         self._forward = self._traced(self._run_forward, X)
+        self._weighted_signature = (X, y, order, size, tf.TensorSpec((None,)))
+
+    @cached_property
+    def _weighted_epoch(self) -> Any:
+        # Traced when it is first called: many studies weigh no rows.
+        return self._traced(self._run_epoch, *self._weighted_signature)
 
     @staticmethod
     def _traced(function: Any, *signature: Any) -> Any:
@@ -103,6 +112,7 @@ class Program:
         ):
             variable.assign(value)
         self._optimizer.learning_rate.assign(settings.learning_rate)
+        self._tuning.assign(settings)
         for name, variable in self._data.items():
             variable.assign(getattr(settings, name))
         self._dropout_seed.assign(stream(seed, 2))
@@ -111,12 +121,18 @@ class Program:
         """Move rows to where the program runs, in the types it takes."""
         import tensorflow as tf
 
-        if self.architecture.n_outputs > 1:
+        if self._codes:
             return tf.constant(X, tf.float32), tf.constant(y, tf.int64)
-        return tf.constant(X, tf.float32), tf.constant(y.reshape(-1, 1), tf.float32)
+        y = y.reshape(len(y), self.architecture.n_outputs)
+        return tf.constant(X, tf.float32), tf.constant(y, tf.float32)
 
     def epoch(
-        self, X: Any, y: Any, order: NDArray[Any], batch_size: int
+        self,
+        X: Any,
+        y: Any,
+        order: NDArray[Any],
+        batch_size: int,
+        weight: NDArray[Any] | None = None,
     ) -> tuple[float, float]:
         """Train one epoch.
 
@@ -125,16 +141,21 @@ class Program:
             y: Targets, likewise.
             order: Positions of the rows in the order to train them, shape (n,), int32.
             batch_size: Rows of one update; the last batch has what is left.
+            weight: How much each row's loss counts, shape (n,); None for 1 each.
 
         Returns:
-            Mean loss over the rows, penalty included, each measured before its update
-            (as `fit` does), and the share of rows classified right (0 in regression).
+            Mean of the weighted losses over the rows, penalty included, each measured
+            before its update (as `fit` does), and the unweighted share of rows
+            classified right (0 in regression).
         """
         import tensorflow as tf
 
-        loss, accuracy = self._epoch(
-            X, y, tf.constant(order, tf.int32), tf.constant(batch_size, tf.int32)
-        )
+        rows, size = tf.constant(order, tf.int32), tf.constant(batch_size, tf.int32)
+        if weight is None:
+            loss, accuracy = self._epoch(X, y, rows, size)
+        else:
+            weights = tf.constant(weight, tf.float32)
+            loss, accuracy = self._weighted_epoch(X, y, rows, size, weights)
         return float(loss), float(accuracy)
 
     def evaluate(self, X: Any, y: Any) -> tuple[float, float]:
@@ -156,7 +177,7 @@ class Program:
         return np.concatenate(parts).astype(np.float64)
 
     def _run_epoch(
-        self, X: Any, y: Any, order: Any, batch_size: Any
+        self, X: Any, y: Any, order: Any, batch_size: Any, weight: Any = None
     ) -> tuple[Any, Any]:
         import tensorflow as tf
 
@@ -164,7 +185,11 @@ class Program:
 
         def body(start: Any, losses: Any, hits: Any) -> tuple[Any, Any, Any]:
             rows = order[start : start + batch_size]
-            loss, accuracy = self._step(tf.gather(X, rows), tf.gather(y, rows))
+            loss, accuracy = self._step(
+                tf.gather(X, rows),
+                tf.gather(y, rows),
+                None if weight is None else tf.gather(weight, rows),
+            )
             count = tf.cast(tf.shape(rows)[0], tf.float32)
             return start + batch_size, losses + count * loss, hits + count * accuracy
 
@@ -177,12 +202,12 @@ class Program:
         )
         return losses / tf.cast(n_rows, tf.float32), hits / tf.cast(n_rows, tf.float32)
 
-    def _step(self, X: Any, y: Any) -> tuple[Any, Any]:
+    def _step(self, X: Any, y: Any, weight: Any) -> tuple[Any, Any]:
         import tensorflow as tf
 
         with tf.GradientTape() as tape:
             outputs = self._run(X, training=True)
-            loss = self._loss(y, outputs)
+            loss = self._loss(y, outputs, sample_weight=weight)
             if self.architecture.has_penalty:
                 loss += self._penalty()
         variables = self.network.trainable_variables
@@ -236,10 +261,10 @@ class Program:
 
         if self.architecture.loss == "mean_squared_error":
             return tf.constant(0.0)
-        if self.architecture.n_outputs == 1:
-            right = tf.equal(outputs > 0.5, y > 0.5)
-        else:
+        if self._codes:
             right = tf.equal(tf.argmax(outputs, axis=1), y)
+        else:
+            right = tf.equal(outputs > 0.5, y > 0.5)
         return tf.reduce_mean(tf.cast(right, tf.float32))
 
 

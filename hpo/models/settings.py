@@ -18,6 +18,7 @@ class Settings:
 
     Args:
         widths: Neurons of each hidden layer; empty for a linear model.
+        epsilon: None for the library's own.
     """  # noqa: D415
 
     widths: tuple[int, ...]
@@ -27,6 +28,10 @@ class Settings:
     learning_rate: float
     momentum: float
     nesterov: bool
+    beta_1: float
+    beta_2: float
+    epsilon: float | None
+    rho: float
     batch_size: int
     epochs: int
     patience: int | None

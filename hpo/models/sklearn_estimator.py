@@ -6,27 +6,28 @@ values it takes. Only public classes that need no arguments are accepted.
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import re
 import time
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hpo.errors import Problem, SpecError, near_match
-from hpo.models.checks import wrong_values
+from hpo.errors import Problem, near_match
+from hpo.models.checks import pipeline_problems, wrong_values
 from hpo.models.family import FitRequest, Fitted
-from hpo.models.vocabulary import ENTRIES
+from hpo.models.sklearn_classes import (
+    counterpart,
+    find_class,
+    is_classifier,
+    takes_several_targets,
+)
+from hpo.models.vocabulary import PIPELINE, pipeline_defaults
 from hpo.records import Params, ParamValue, Task, params_key
-from hpo.space import Space
+from hpo.space import Categorical, Space
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-SCALE = ENTRIES["scale"]
-_DOTTED = re.compile(r"sklearn(\.[A-Za-z][A-Za-z0-9_]*)+")
-_NO_MODELS = ("conftest", "externals", "tests")
 
 
 class SklearnEstimator:
@@ -40,6 +41,7 @@ class SklearnEstimator:
     """
 
     group_limit = 1
+    takes_arrays = False
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -48,23 +50,31 @@ class SklearnEstimator:
     def warm_up(self) -> None:
         """Do nothing: the class was imported to be found."""
 
-    def problems(self, space: Space, task: Task | None) -> list[Problem]:
-        problems = self._wrong_task(task)
+    @property
+    def keeps(self) -> frozenset[str]:
+        """Names around the model that this class has a parameter for."""
+        return frozenset(self._names) & frozenset(PIPELINE)
+
+    def problems(
+        self, space: Space, task: Task | None, n_outputs: int | None = None
+    ) -> list[Problem]:
+        problems = [*self._wrong_task(task), *self._wrong_targets(n_outputs)]
         for name, given in space.declared.items():
+            if name in PIPELINE and name not in self.keeps:
+                continue
             if given.repeat is not None:
                 problems.append(
                     Problem(name, f"{self.name} has no layers to repeat for")
                 )
-            why_not = self._checker(name)
-            if why_not is None:
+            if name not in self._names:
                 refusal = f"{self.name} has no hyperparameter {name!r}"
                 hint = near_match(name, self._names)
                 problems.append(Problem(name, refusal + hint))
             else:
-                problems += [
-                    Problem(name, what) for what in wrong_values(given, why_not)
-                ]
-        return problems
+                check = partial(self._why_not, name)
+                problems += [Problem(name, what) for what in wrong_values(given, check)]
+        around = pipeline_problems(self.name, space, task, keeps=self.keeps)
+        return [*problems, *around, *self._unweighable(space, task)]
 
     def defaults(self, task: Task) -> Mapping[str, ParamValue]:
         own = {
@@ -72,7 +82,7 @@ class SklearnEstimator:
             for name, value in self._class().get_params(deep=False).items()
             if isinstance(value, str | int | float | bool)
         }
-        return own if "scale" in self._names else {**own, "scale": SCALE.default}
+        return pipeline_defaults(task, target_scale="none") | own
 
     def program_key(self, params: Params) -> Hashable:
         return params_key(params)
@@ -90,14 +100,6 @@ class SklearnEstimator:
     def _names(self) -> tuple[str, ...]:
         return tuple(self._class().get_params(deep=False))
 
-    def _checker(self, name: str) -> Any:
-        """Return what says why a value of ``name`` is wrong; None if unknown."""
-        if name in self._names:
-            return lambda value: self._why_not(name, value)
-        if name == "scale":
-            return lambda value: SCALE.why_not(value, self.name)
-        return None
-
     def _why_not(self, name: str, value: ParamValue) -> str | None:
         from sklearn.utils._param_validation import InvalidParameterError
 
@@ -108,13 +110,48 @@ class SklearnEstimator:
         return None
 
     def _wrong_task(self, task: Task | None) -> list[Problem]:
-        kind = "classifier" if _is_classifier(self._class) else "regressor"
+        kind = "classifier" if is_classifier(self._class) else "regressor"
         wanted = {"classification": "classifier", "regression": "regressor"}
         if task is None or wanted[task] == kind:
             return []
-        hint = _counterpart(self._class, self.name, wanted[task])
+        hint = counterpart(self._class, self.name, wanted[task])
         what = f"{self.name} is a {kind}, and the task is {task}{hint}"
         return [Problem("model", what)]
+
+    def _wrong_targets(self, n_outputs: int | None) -> list[Problem]:
+        """Refuse a number of targets that this class cannot be trained on."""
+        if n_outputs is None or is_classifier(self._class):
+            return []
+        if (
+            n_outputs == 1
+            and not self._class().__sklearn_tags__().target_tags.single_output
+        ):
+            what = f"{self.name} is for several targets, and the study has one"
+            return [Problem("model", what)]
+        if n_outputs > 1 and not takes_several_targets(self._class):
+            what = (
+                f"{self.name} predicts one target, and the study has {n_outputs}; name "
+                "one in data.target, or take a model that predicts several, such as "
+                "sklearn.ensemble.RandomForestRegressor"
+            )
+            return [Problem("model", what)]
+        return []
+
+    def _unweighable(self, space: Space, task: Task | None) -> list[Problem]:
+        """Refuse class weights where training cannot weigh rows."""
+        name = "class_weight"
+        given = space.declared.get(name)
+        asked = isinstance(given, Categorical) and "balanced" in given.choices
+        if not asked or name in self.keeps or task == "regression" or self._weighs:
+            return []
+        what = f"{self.name} cannot weigh rows (its fit takes no sample_weight)"
+        return [Problem(name, f"{what}; leave it out")]
+
+    @property
+    def _weighs(self) -> bool:
+        from sklearn.utils.validation import has_fit_parameter
+
+        return bool(has_fit_parameter(self._class, "sample_weight"))
 
     def _fit(self, request: FitRequest) -> Fitted:
         import sklearn
@@ -128,7 +165,10 @@ class SklearnEstimator:
         with warnings.catch_warnings():
             # The score says what stopping early cost, and a search tries many of these.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            estimator.fit(request.X, request.y)
+            if request.sample_weight is None:
+                estimator.fit(request.X, request.y)
+            else:
+                estimator.fit(request.X, request.y, sample_weight=request.sample_weight)
         seconds = time.perf_counter() - started
         curve = getattr(estimator, "loss_curve_", None)
         return Fitted(
@@ -178,93 +218,6 @@ def _with_all_classes(estimator: Any, n_classes: int) -> Any:
     if n_classes == 0 or classes is None or len(classes) == n_classes:
         return estimator
     return AllClasses(estimator, n_classes)
-
-
-def find_class(name: str) -> Any:
-    """Return the estimator class of this import path, a public one of scikit-learn.
-
-    Raises:
-        SpecError: It is not there, no classifier or regressor, or needs arguments.
-    """
-    from sklearn.base import BaseEstimator
-
-    parts = name.split(".")
-    if not _DOTTED.fullmatch(name) or any(part in _NO_MODELS for part in parts):
-        raise _refused(f"expected sklearn.<module>.<class>; got {name!r}")
-    module = _find_module(".".join(parts[:-1]), name)
-    found = getattr(module, parts[-1], None)
-    if found is None:
-        hint = near_match(parts[-1], _models_in(module))
-        raise _refused(f"{module.__name__} has no class {parts[-1]!r}{hint}")
-    if not (inspect.isclass(found) and issubclass(found, BaseEstimator)):
-        raise _refused(f"{name} is not an estimator class")
-    needed = [
-        parameter.name
-        for parameter in inspect.signature(found).parameters.values()
-        if parameter.default is parameter.empty
-    ]
-    if needed:
-        raise _refused(
-            f"{name} needs {', '.join(needed)}, which a study file cannot give; name "
-            "the estimator itself, or write a builder in Python"
-        )
-    if not _is_model(found) or inspect.isabstract(found):
-        raise _refused(f"{name} is neither a classifier nor a regressor")
-    return found
-
-
-def _find_module(path: str, name: str) -> Any:
-    import sklearn
-
-    try:
-        return importlib.import_module(path)
-    except ImportError:
-        known = [f"sklearn.{module}" for module in sklearn.__all__]
-        hint = near_match(path, known)
-        raise _refused(
-            f"scikit-learn has no module {path!r}, named by {name!r}{hint}"
-        ) from None
-
-
-def _is_model(found: object) -> bool:
-    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-
-    return (
-        inspect.isclass(found)
-        and issubclass(found, BaseEstimator)
-        and issubclass(found, ClassifierMixin | RegressorMixin)
-        and found.__module__.startswith("sklearn.")
-    )
-
-
-def _is_classifier(found: Any) -> bool:
-    from sklearn.base import ClassifierMixin
-
-    return issubclass(found, ClassifierMixin)
-
-
-def _models_in(module: Any) -> list[str]:
-    return [name for name in dir(module) if _is_model(getattr(module, name, None))]
-
-
-def _counterpart(found: Any, name: str, wanted: str) -> str:
-    """Suggest the class of the ``wanted`` kind in the same module, if names agree."""
-    path, _, own = name.rpartition(".")
-    module = importlib.import_module(path)
-    others = [
-        other
-        for other in _models_in(module)
-        if _is_classifier(getattr(module, other)) == (wanted == "classifier")
-    ]
-    stem = re.sub(r"(Classifier|Regressor|C|R)$", "", own)
-    for suffix in ("Classifier", "Regressor", "C", "R"):
-        if stem + suffix in others:
-            return f"; did you mean '{path}.{stem}{suffix}'?"
-    return ""
-
-
-def _refused(what: str) -> SpecError:
-    return SpecError([Problem("model", what)])
 
 
 def _reworded(message: str, value: ParamValue) -> str:

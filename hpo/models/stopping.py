@@ -31,7 +31,7 @@ def inner_split(
     Classes keep their shares as far as they have the rows for it.
 
     Args:
-        y: Class codes or targets of the training rows, shape (n,).
+        y: Class codes or targets of the training rows, shape (n,) or (n, n_outputs).
         task: What ``y`` is.
         seed: Seeds the split.
 

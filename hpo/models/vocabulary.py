@@ -1,97 +1,23 @@
 """The hyperparameters of `sklearn-mlp` and `keras-mlp`, described once for both.
 
-It owns their names, kinds, defaults, ranges and meanings, and says whether one value
-can be used. It trains nothing; `hpo.models.checks` judges whole spaces by it.
+It owns their names, kinds, defaults, ranges and meanings. It trains nothing; an `Entry`
+judges one value, and `hpo.models.checks` whole spaces.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
-from hpo.errors import one_of
+from hpo.models.entry import KERAS as KERAS
+from hpo.models.entry import SKLEARN as SKLEARN
+from hpo.models.entry import Entry as Entry
 from hpo.records import ParamValue, Task
 
-SKLEARN = "sklearn-mlp"
-KERAS = "keras-mlp"
 MAX_LAYERS = 64
 MAX_SEED = 2**32 - 1
 
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One hyperparameter of the networks.
-
-    Args:
-        name: What a space calls it.
-        kind: What its values are.
-        meaning: One line for help and documentation.
-        default: Its value where params do not have it; None means none.
-        low: Least number, or None; excluded if ``low_open``.
-        high: Greatest number, or None; excluded if ``high_open``.
-        low_open: Whether ``low`` itself is refused.
-        high_open: Whether ``high`` itself is refused.
-        choices: Texts that both families know.
-        keras_choices: Texts that only `keras-mlp` knows besides.
-        optional: Whether None is a value too.
-        families: Who has it.
-        task: The only task it is for, or None for both.
-    """
-
-    name: str
-    kind: Literal["int", "float", "bool", "choice"]
-    meaning: str
-    default: ParamValue = None
-    low: float | None = None
-    high: float | None = None
-    low_open: bool = False
-    high_open: bool = False
-    choices: tuple[str, ...] = ()
-    keras_choices: tuple[str, ...] = ()
-    optional: bool = False
-    families: tuple[str, ...] = (SKLEARN, KERAS)
-    task: Task | None = None
-
-    def choices_of(self, family: str) -> tuple[str, ...]:
-        """Return the texts that ``family`` knows."""
-        return self.choices + (self.keras_choices if family == KERAS else ())
-
-    def why_not(self, value: ParamValue, family: str) -> str | None:
-        """Say why ``value`` cannot be used, or None if it can."""
-        if value is None and self.optional:
-            return None
-        if self.kind == "bool":
-            right = isinstance(value, bool)
-            return None if right else f"expected true or false; got {value!r}"
-        if self.kind == "choice":
-            return self._why_no_choice(value, family)
-        return self._why_no_number(value)
-
-    def _why_no_choice(self, value: ParamValue, family: str) -> str | None:
-        if value in self.choices_of(family):
-            return None
-        refusal = one_of(value, self.choices_of(family))
-        if value in self.keras_choices:
-            return f"{family} has no {self.name} {value!r}; {KERAS} has it; {refusal}"
-        return refusal
-
-    def _why_no_number(self, value: ParamValue) -> str | None:
-        whole = self.kind == "int"
-        kind = "a whole number" if whole else "a number"
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            hint = " or null" if self.optional else ""
-            return f"expected {kind}{hint}; got {value!r}"
-        if whole and value != int(value):
-            return f"expected {kind}; got {value!r}"
-        low, high = self.low, self.high
-        if low is not None and (value < low or (self.low_open and value == low)):
-            bound = "above" if self.low_open else "at least"
-            return f"must be {bound} {low:g}; got {value!r}"
-        if high is not None and (value > high or (self.high_open and value == high)):
-            bound = "below" if self.high_open else "at most"
-            return f"must be {bound} {high:g}; got {value!r}"
-        return None
-
+GRADUAL = ("adam", "sgd", "rmsprop", "nadam", "adamax", "adagrad")
+"""Optimizers that go batch by batch; lbfgs takes all rows at once, at its own pace."""
+ADAMS = ("adam", "nadam", "adamax")
+LBFGS = "lbfgs"
 
 _INITIALIZERS = tuple(
     f"{scheme}_{shape}"
@@ -136,7 +62,8 @@ VOCABULARY: tuple[Entry, ...] = (
         default="adam",
         choices=("adam", "sgd"),
         keras_choices=("rmsprop", "nadam", "adamax", "adagrad"),
-        meaning="rule of the weight updates",
+        sklearn_choices=(LBFGS,),
+        meaning="rule of the weight updates; sklearn-mlp has lbfgs too",
     ),
     Entry(
         name="learning_rate",
@@ -144,6 +71,7 @@ VOCABULARY: tuple[Entry, ...] = (
         default=0.001,
         low=0,
         low_open=True,
+        optimizers=GRADUAL,
         meaning="step size of the weight updates, constant over the epochs",
     ),
     Entry(
@@ -153,19 +81,62 @@ VOCABULARY: tuple[Entry, ...] = (
         low=0,
         high=1,
         high_open=True,
+        optimizers=("sgd",),
         meaning="momentum of sgd; other optimizers have none",
     ),
     Entry(
         name="nesterov",
         kind="bool",
         default=False,
+        optimizers=("sgd",),
         meaning="Nesterov's momentum, for sgd",
+    ),
+    Entry(
+        name="beta_1",
+        kind="float",
+        default=0.9,
+        low=0,
+        high=1,
+        high_open=True,
+        optimizers=ADAMS,
+        meaning="decay of the mean gradient, for adam, nadam and adamax",
+    ),
+    Entry(
+        name="beta_2",
+        kind="float",
+        default=0.999,
+        low=0,
+        high=1,
+        high_open=True,
+        optimizers=ADAMS,
+        meaning="decay of the gradient's size, for adam, nadam and adamax",
+    ),
+    Entry(
+        name="epsilon",
+        kind="float",
+        low=0,
+        low_open=True,
+        optimizers=ADAMS,
+        meaning="added to the divisor of a step, for adam, nadam and adamax; "
+        "without it 1e-7 in keras-mlp, 1e-8 in sklearn-mlp",
+    ),
+    Entry(
+        name="rho",
+        kind="float",
+        default=0.9,
+        low=0,
+        high=1,
+        high_open=True,
+        families=(KERAS,),
+        optimizers=("rmsprop",),
+        meaning="decay of the mean squared gradient, for rmsprop",
     ),
     Entry(
         name="batch_size",
         kind="int",
         default=32,
         low=1,
+        optimizers=GRADUAL,
         meaning="rows of one weight update; at most the training rows",
     ),
     Entry(
@@ -173,13 +144,14 @@ VOCABULARY: tuple[Entry, ...] = (
         kind="int",
         default=50,
         low=1,
-        meaning="passes over the training rows; at most so many with patience",
+        meaning="passes over the training rows; at most so many with patience or lbfgs",
     ),
     Entry(
         name="patience",
         kind="int",
         low=1,
         optional=True,
+        optimizers=GRADUAL,
         meaning="epochs without a better loss on 10 % of the training rows, then stop",
     ),
     Entry(
@@ -188,6 +160,43 @@ VOCABULARY: tuple[Entry, ...] = (
         default="standard",
         choices=("standard", "minmax", "none"),
         meaning="scaling of numeric features, fitted on the training rows",
+    ),
+    Entry(
+        name="impute",
+        kind="choice",
+        default="median",
+        choices=("median", "mean", "zero"),
+        meaning="what a missing number becomes: of the training rows, or 0",
+    ),
+    Entry(
+        name="select_k",
+        kind="int",
+        low=1,
+        optional=True,
+        meaning="keep the best k prepared features of the training rows; null for all",
+    ),
+    Entry(
+        name="select_by",
+        kind="choice",
+        default="f_test",
+        choices=("f_test", "mutual_info"),
+        meaning="how select_k judges a feature: F-test (linear) or mutual information",
+    ),
+    Entry(
+        name="target_scale",
+        kind="choice",
+        default="standard",
+        choices=("standard", "minmax", "none"),
+        task="regression",
+        meaning="scaling of the targets in training; undone in predictions and scores",
+    ),
+    Entry(
+        name="class_weight",
+        kind="choice",
+        choices=("balanced",),
+        optional=True,
+        task="classification",
+        meaning="balanced: rows of rare classes count more in training, not in scores",
     ),
     Entry(
         name="random_state",
@@ -243,10 +252,37 @@ VOCABULARY: tuple[Entry, ...] = (
 
 ENTRIES = {entry.name: entry for entry in VOCABULARY}
 
+PIPELINE = (
+    "scale",
+    "impute",
+    "select_k",
+    "select_by",
+    "target_scale",
+    "class_weight",
+)
+"""Hyperparameters of every family: what is done around the model, not by it."""
+
 
 def names_of(family: str) -> tuple[str, ...]:
     """Return the names of the hyperparameters that ``family`` has."""
     return tuple(entry.name for entry in VOCABULARY if family in entry.families)
+
+
+def pipeline_defaults(task: Task, *, target_scale: str) -> dict[str, ParamValue]:
+    """Return the default of each of `PIPELINE` that has one.
+
+    Args:
+        task: The task of the study.
+        target_scale: The default of the family's own, in regression.
+    """
+    shared = {
+        name: ENTRIES[name].default
+        for name in PIPELINE
+        if ENTRIES[name].default is not None and ENTRIES[name].task in (None, task)
+    }
+    if "target_scale" in shared:
+        shared["target_scale"] = target_scale
+    return shared
 
 
 def defaults(family: str, task: Task) -> dict[str, ParamValue]:

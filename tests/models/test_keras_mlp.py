@@ -21,9 +21,9 @@ X, y = load_iris(return_X_y=True)
 X = (X - X.mean(axis=0)) / X.std(axis=0)
 
 
-def fit(params, X=X, y=y, n_classes=3, seed=5):
+def fit(params, X=X, y=y, n_classes=3, seed=5, sample_weight=None):
     task = "classification" if n_classes else "regression"
-    request = FitRequest(params, X, y, task, n_classes, seed)
+    request = FitRequest(params, X, y, task, n_classes, seed, sample_weight)
     (result,) = KerasMlp().fit_group([request])
     if isinstance(result, Exception):
         raise result
@@ -38,13 +38,17 @@ def test_what_was_trained_before_leaves_no_trace():
     assert np.array_equal(fit(wanted).model.predict_proba(X), alone)
 
 
+def fit_weighted():
+    params = {"units": 8, "epochs": 3, "dropout": 0.3, "patience": 2, "beta_1": 0.8}
+    return fit(params, sample_weight=np.linspace(0.5, 1.5, 150))
+
+
 @pytest.mark.slow
 def test_another_process_gives_the_same_bits():
     code = (
-        "from tests.models.test_keras_mlp import fit, X;"
-        "print(fit({'units': 8, 'epochs': 3, 'dropout': 0.3, 'patience': 2})"
-        ".model.predict_proba(X).tobytes().hex())"
-    ).replace("tests.models.", "")
+        "from test_keras_mlp import fit_weighted, X;"
+        "print(fit_weighted().model.predict_proba(X).tobytes().hex())"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=__file__.rpartition("/")[0],
@@ -53,7 +57,7 @@ def test_another_process_gives_the_same_bits():
         check=True,
     )
     fit({"units": 9, "epochs": 1})
-    here = fit({"units": 8, "epochs": 3, "dropout": 0.3, "patience": 2})
+    here = fit_weighted()
     assert done.stdout.strip() == here.model.predict_proba(X).tobytes().hex()
     assert done.stderr == ""
 
@@ -106,6 +110,38 @@ def test_output_activation_keeps_regression_above_zero():
     assert (fitted.model.predict(X) > 0).all()
 
 
+def test_several_targets_can_stop_early_and_be_saved(tmp_path):
+    import keras
+
+    params = {"epochs": 200, "patience": 3, "learning_rate": 0.1, "units": 16}
+    fitted = fit(params, X[:, :2], X[:, 2:], n_classes=0)
+    predicted = fitted.model.predict(X[:, :2])
+    assert predicted.shape == (150, 2)
+    assert predicted.dtype == np.float64
+    assert fitted.n_epochs == fitted.best_epoch + 3 < 200
+    # Two centred columns of variance 1: predicting the mean costs 1.
+    assert ((predicted - X[:, 2:]) ** 2).mean() < min(fitted.curves["val_loss"]) * 3 < 1
+    # 2 * 16 + 16 weights into the hidden layer, 16 * 2 + 2 out of it.
+    assert fitted.n_parameters == 82
+    fitted.model.network().save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(
+        loaded.predict(X[:, :2], verbose=0), predicted, atol=1e-6
+    )
+
+
+def test_early_stopping_trains_on_the_weights_of_its_rows_and_watches_without():
+    from hpo.models.stopping import inner_split
+
+    params = {"epochs": 3, "patience": 3, "units": 8}
+    train, watched = inner_split(y, "classification", 5)
+    weight = np.where(np.isin(np.arange(150), watched), 7.0, 1.0)
+    plain, weighted = fit(params), fit(params, sample_weight=weight)
+    assert weighted.curves == plain.curves
+    weight[train[:60]] = 0.1
+    assert fit(params, sample_weight=weight).curves != plain.curves
+
+
 def test_the_model_can_be_pickled_and_is_a_stock_keras_model(tmp_path):
     import keras
 
@@ -131,6 +167,10 @@ def test_trials_that_differ_in_numbers_only_share_a_program():
         "momentum": 0.2,
         "learning_rate": 1,
         "epochs": 9,
+        "beta_1": 0.1,
+        "beta_2": 0.2,
+        "epsilon": 0.3,
+        "rho": 0.4,
     }
     assert key(base) == key({**base, **same})
     for change in (

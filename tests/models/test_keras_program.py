@@ -27,6 +27,11 @@ TASKS = {
     "binary": (X_iris[:100], y_iris[:100], 2),
     "multiclass": (X_iris, y_iris, 3),
     "regression": (X_values * 20, (y_values - 150) / 80, 0),
+    "targets": (
+        X_values[:, 1:] * 20,
+        np.column_stack([(y_values - 150) / 80, X_values[:, 0] * 20, y_values / 100]),
+        0,
+    ),
 }
 
 
@@ -35,11 +40,12 @@ def make(params, task):
     X, y, n_classes = TASKS[task]
     settings = Settings.of(params)
     kind = "classification" if n_classes else "regression"
-    architecture = Architecture.of(settings, X.shape[1], kind, n_classes)
+    n_targets = 1 if y.ndim == 1 else y.shape[1]
+    architecture = Architecture.of(settings, X.shape[1], kind, n_classes, n_targets)
     return Program(architecture), settings, X, y
 
 
-def fit_by_keras(program, settings, X, y, orders):
+def fit_by_keras(program, settings, X, y, orders, weight=None):
     """Train a stock model from the program's weights by `fit`, batch for batch."""
     import keras
 
@@ -48,6 +54,11 @@ def fit_by_keras(program, settings, X, y, orders):
     options = {"learning_rate": settings.learning_rate}
     if settings.optimizer == "sgd":
         options |= {"momentum": settings.momentum, "nesterov": settings.nesterov}
+    if settings.optimizer in ("adam", "nadam", "adamax"):
+        options |= {"beta_1": settings.beta_1, "beta_2": settings.beta_2}
+        options |= {} if settings.epsilon is None else {"epsilon": settings.epsilon}
+    if settings.optimizer == "rmsprop":
+        options |= {"rho": settings.rho}
     optimizer = keras.optimizers.get(
         {"class_name": settings.optimizer, "config": options}
     )
@@ -55,7 +66,12 @@ def fit_by_keras(program, settings, X, y, orders):
     losses = []
     for order in orders:
         history = model.fit(
-            X[order], y[order], batch_size=settings.batch_size, shuffle=False, verbose=0
+            X[order],
+            y[order],
+            batch_size=settings.batch_size,
+            sample_weight=None if weight is None else weight[order],
+            shuffle=False,
+            verbose=0,
         )
         losses += history.history["loss"]
     return model, losses
@@ -72,27 +88,72 @@ CASES = [
     ("regression", {"optimizer": "adagrad", "learning_rate": 0.1}),
     ("regression", {"hidden_layers": 0}),
     ("multiclass", {"batch_norm": True, "optimizer": "sgd", "units": 8}),
+    ("targets", {"units": 8, "l2": 1e-3}),
 ]
 
 
-@pytest.mark.parametrize(("task", "params"), CASES)
-def test_two_epochs_give_the_weights_and_losses_of_fit(task, params):
-    program, settings, X, y = make(params, task)
+def train_both(program, settings, X, y, weight=None):
+    """Train two epochs by the program and by Keras' `fit`, and compare them."""
     program.reset(settings, seed=4)
     rng = np.random.default_rng(0)
     orders = [rng.permutation(len(y)) for _ in range(2)]
-    model, expected = fit_by_keras(program, settings, X, y, orders)
-    rows = program.tensors(X, y)
-    losses = [program.epoch(*rows, order, settings.batch_size)[0] for order in orders]
+    model, expected = fit_by_keras(program, settings, X, y, orders, weight)
+    rows, size = program.tensors(X, y), settings.batch_size
+    losses = [program.epoch(*rows, order, size, weight)[0] for order in orders]
     for ours, theirs in zip(
         program.network.get_weights(), model.get_weights(), strict=True
     ):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    return model
+
+
+@pytest.mark.parametrize(("task", "params"), CASES)
+def test_two_epochs_give_the_weights_and_losses_of_fit(task, params):
+    program, settings, X, y = make(params, task)
+    model = train_both(program, settings, X, y)
     # Inference: without dropout, and with the moving statistics.
     np.testing.assert_allclose(
         program.forward(X), model.predict(X, verbose=0), atol=1e-5
     )
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_weighted_rows_count_as_in_fit(task):
+    program, settings, X, y = make({"units": 8, "l2": 1e-3, "batch_size": 32}, task)
+    weight = np.random.default_rng(1).exponential(size=len(y))
+    weight[:20] = 0
+    train_both(program, settings, X, y, weight / weight.mean())
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_weights_of_one_change_no_bit(task):
+    program, settings, X, y = make({"units": 8}, task)
+    rows, order, trained = program.tensors(X, y), np.arange(len(y)), []
+    for weight in (None, np.ones(len(y))):
+        program.reset(settings, seed=4)
+        loss, accuracy = program.epoch(*rows, order, 32, weight)
+        trained.append((loss, accuracy, program.forward(X).tolist()))
+    assert trained[0] == trained[1]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "tunings"),
+    [
+        ("adam", [{}, {"beta_1": 0.5}, {"beta_2": 0.7}, {"epsilon": 0.01}]),
+        ("nadam", [{"beta_1": 0.0, "beta_2": 0.8}, {"epsilon": 0.1}]),
+        ("adamax", [{"beta_1": 0.5, "beta_2": 0.8}, {"epsilon": 0.1}]),
+        ("rmsprop", [{"rho": 0.5}, {"rho": 0.0}]),
+    ],
+)
+def test_one_program_serves_every_tuning_of_an_optimizer(optimizer, tunings):
+    base = {"optimizer": optimizer, "units": 4, "learning_rate": 0.01}
+    program, _, X, y = make(base, "regression")
+    losses = []
+    for tuning in tunings:
+        train_both(program, Settings.of({**base, **tuning}), X, y)
+        losses.append(program.evaluate(*program.tensors(X, y))[0])
+    assert len(set(losses)) == len(tunings)
 
 
 def test_one_linear_neuron_learns_as_worked_out_by_hand():
@@ -241,5 +302,10 @@ def test_programs_that_are_dropped_free_their_graphs():
     gc.collect()
     graphs = [g for g in gc.get_objects() if isinstance(g, FuncGraph)]
     names = [g.name for g in graphs if g.name == "_run_epoch"]
-    alive = sum(isinstance(o, Program) for o in gc.get_objects())
+    # A program that has trained on weighted rows has a second graph for them.
+    alive = sum(
+        1 + ("_weighted_epoch" in vars(o))
+        for o in gc.get_objects()
+        if type(o) is Program
+    )
     assert len(names) <= alive

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.naive_bayes import GaussianNB
 
 from hpo.errors import SpecError
 from hpo.models import FitRequest, get_family
@@ -39,7 +40,7 @@ def told(name, task="classification", /, **space):
             "did you mean 'RandomForestClassifier'?",
         ),
         ("sklearn.ensmble.RandomForestClassifier", "did you mean 'sklearn.ensemble'?"),
-        ("os.system", "expected one of keras-mlp, sklearn-mlp or sklearn.<class>"),
+        ("os.system", "sklearn-mlp, sklearn.<class> or module:function; got"),
     ],
 )
 def test_a_name_that_is_no_model_is_refused(name, message):
@@ -116,3 +117,84 @@ def test_the_loss_curve_of_an_estimator_that_has_one_is_kept():
     request = FitRequest({"max_iter": 4}, X, y, "classification", 3, seed=0)
     (fitted,) = get_family(name).fit_group([request])
     assert fitted.n_epochs == len(fitted.curves["loss"]) == 4
+
+
+# --- several targets, weights of rows -------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "svm.SVR",
+        "ensemble.GradientBoostingRegressor",
+        "ensemble.HistGradientBoostingRegressor",
+        "linear_model.BayesianRidge",
+        "linear_model.SGDRegressor",
+    ],
+)
+def test_a_model_of_one_target_is_refused_for_several(name):
+    family = get_family(f"sklearn.{name}")
+    assert family.problems(Space(), "regression", 1) == []
+    assert family.problems(Space(), "regression") == []
+    (problem,) = family.problems(Space(), "regression", 2)
+    assert problem.where == "model"
+    assert problem.what.startswith(
+        f"sklearn.{name} predicts one target, and the study has 2; name one in "
+        "data.target, or take a model that predicts several"
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ensemble.RandomForestRegressor",
+        "linear_model.Ridge",
+        "neighbors.KNeighborsRegressor",
+        "neural_network.MLPRegressor",  # its tag says that it cannot
+    ],
+)
+def test_a_model_of_several_targets_is_not_refused(name):
+    family = get_family(f"sklearn.{name}")
+    assert family.problems(Space(), "regression", 2) == []
+    assert family.problems(Space(), "regression", 1) == []
+
+
+def test_a_model_of_several_targets_alone_is_refused_for_one():
+    family = get_family("sklearn.linear_model.MultiTaskLasso")
+    assert family.problems(Space(), "regression", 2) == []
+    (problem,) = family.problems(Space(), "regression", 1)
+    assert problem.what == (
+        "sklearn.linear_model.MultiTaskLasso is for several targets, and the study has "
+        "one"
+    )
+
+
+def test_class_weights_are_refused_where_training_cannot_weigh_rows():
+    knn = "sklearn.neighbors.KNeighborsClassifier"
+    for given in ("balanced", Categorical((None, "balanced"))):
+        assert told(knn, class_weight=given) == [
+            f"class_weight: {knn} cannot weigh rows (its fit takes no sample_weight); "
+            "leave it out"
+        ]
+    assert told(knn, class_weight=None) == []
+
+
+def test_an_own_class_weight_goes_to_the_estimator():
+    svc = "sklearn.svm.SVC"
+    assert told(svc, class_weight=Categorical((None, "balanced"))) == []
+    (refusal,) = told(svc, class_weight="even")
+    assert refusal.startswith("class_weight: expected")
+    rare = np.flatnonzero((y != 1) | (np.arange(150) % 10 == 0))
+    params = {"class_weight": "balanced"}
+    request = FitRequest(params, X[rare], y[rare], "classification", 3, seed=0)
+    (fitted,) = get_family(svc).fit_group([request])
+    assert fitted.model.class_weight == "balanced"
+
+
+def test_rows_are_trained_with_their_weights():
+    weights = np.linspace(0.1, 1.9, 150)
+    request = FitRequest({}, X, y, "classification", 3, seed=9, sample_weight=weights)
+    (fitted,) = get_family("sklearn.naive_bayes.GaussianNB").fit_group([request])
+    expected = GaussianNB().fit(X, y, sample_weight=weights)
+    assert np.array_equal(fitted.model.predict_proba(X), expected.predict_proba(X))
+    assert not np.allclose(expected.theta_, GaussianNB().fit(X, y).theta_)

@@ -70,8 +70,21 @@ def told(family, task="classification", /, **space):
             "sklearn-mlp",
             {"optimizer": "nadam"},
             "optimizer: sklearn-mlp has no optimizer 'nadam'; keras-mlp has it; "
-            "expected one of adam, sgd; got 'nadam'; did you mean 'adam'?",
+            "expected one of adam, sgd, lbfgs; got 'nadam'; did you mean 'adam'?",
         ),
+        (
+            "keras-mlp",
+            {"optimizer": "lbfgs", "patience": 5},
+            "optimizer: keras-mlp has no optimizer 'lbfgs'; sklearn-mlp has it; "
+            "expected one of adam, sgd, rmsprop, nadam, adamax, adagrad; got 'lbfgs'",
+        ),
+        (
+            "sklearn-mlp",
+            {"rho": 0.9},
+            "rho: sklearn-mlp has no hyperparameter 'rho'; keras-mlp has it",
+        ),
+        ("keras-mlp", {"beta_1": 1.0}, "beta_1: must be below 1; got 1.0"),
+        ("keras-mlp", {"epsilon": 0.0}, "epsilon: must be above 0; got 0.0"),
         (
             "keras-mlp",
             {"output_activation": "relu"},
@@ -96,6 +109,103 @@ def told(family, task="classification", /, **space):
 )
 def test_a_mistake_is_told_with_a_way_out(family, space, expected):
     assert told(family, **space) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("family", "space", "expected"),
+    [
+        (
+            "keras-mlp",
+            {"momentum": Float(0, 0.9)},
+            "momentum: has no effect with optimizer adam; only sgd reads it: add sgd "
+            "to the choices of optimizer, and `when: {optimizer: sgd}` here, or remove "
+            "it",
+        ),
+        (
+            "sklearn-mlp",
+            {"beta_1": [0.8, 0.9], "optimizer": "sgd"},
+            "beta_1: has no effect with optimizer sgd; only adam reads it: add adam "
+            "to the choices of optimizer, and `when: {optimizer: adam}` here, or "
+            "remove it",
+        ),
+        (
+            "keras-mlp",
+            {
+                "optimizer": ["sgd", "adam", "rmsprop"],
+                "epsilon": Float(
+                    1e-9, 1e-3, log=True, when={"optimizer": ["sgd", "rmsprop"]}
+                ),
+            },
+            "epsilon: has no effect with optimizer rmsprop or sgd; only adam, nadam, "
+            "adamax read it: add one of them to the choices of optimizer, and "
+            "`when: {optimizer: [adam, nadam, adamax]}` here, or remove it",
+        ),
+        (
+            "sklearn-mlp",
+            {"optimizer": "lbfgs", "batch_size": [16, 32]},
+            "batch_size: has no effect with optimizer lbfgs; only adam, sgd read it: "
+            "add one of them to the choices of optimizer, and "
+            "`when: {optimizer: [adam, sgd]}` here, or remove it",
+        ),
+        (
+            # Active where `units` is, which is where the optimizer is adam.
+            "keras-mlp",
+            {
+                "optimizer": ["adam", "sgd"],
+                "units": Categorical((8, 16), when={"optimizer": "adam"}),
+                "momentum": Float(0, 0.9, when={"units": 16}),
+            },
+            "momentum: has no effect with optimizer adam; only sgd reads it: add sgd "
+            "to the choices of optimizer, and `when: {optimizer: sgd}` here, or remove "
+            "it",
+        ),
+        (
+            "sklearn-mlp",
+            {"optimizer": "lbfgs", "patience": 5},
+            "patience: lbfgs cannot stop early; remove it",
+        ),
+        (
+            "sklearn-mlp",
+            {"optimizer": ["lbfgs", "sgd", "adam"], "patience": [None, 5]},
+            "patience: lbfgs cannot stop early; add `when: {optimizer: [adam, sgd]}` "
+            "or remove it",
+        ),
+    ],
+)
+def test_what_is_searched_in_vain_is_told(family, space, expected):
+    assert told(family, **space) == [expected]
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        {"momentum": 0.5, "beta_1": 0.8, "optimizer": "rmsprop"},
+        {"momentum": Float(0, 0.9), "optimizer": ["adam", "sgd"]},
+        {"beta_1": Float(0, 0.9), "epsilon": 1e-6},
+        {"rho": Float(0.5, 0.9), "optimizer": "rmsprop"},
+        # Without an optimizer of its own a network has adam.
+        {
+            "hidden_layers": [1, 2],
+            "optimizer": Categorical(("sgd",), when={"hidden_layers": 2}),
+            "beta_2": Float(0.5, 0.9),
+        },
+    ],
+)
+def test_a_constant_without_effect_and_what_some_optimizer_reads_are_fine(space):
+    assert told("keras-mlp", **space) == []
+
+
+def test_lbfgs_beside_conditions_and_constants_is_right():
+    gradual = {"optimizer": ["adam", "sgd"]}
+    space = {
+        "optimizer": ["adam", "sgd", "lbfgs"],
+        "learning_rate": Float(1e-4, 1e-1, log=True, when=gradual),
+        "patience": Categorical((5,), when=gradual),
+        "batch_size": 16,
+        "l2": Float(0, 0.1),
+    }
+    assert told("sklearn-mlp", **space) == []
+    assert told("sklearn-mlp", optimizer="lbfgs", patience=None) == []
 
 
 def test_both_ends_of_a_range_are_checked_and_all_mistakes_told():

@@ -1,0 +1,177 @@
+"""What a builder builds, found out in a child process without training anything.
+
+`describe_model` never imports the user's code itself. Run as a module, this file is the
+child: a request in JSON on stdin, the description in JSON on what was stdout.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hpo.errors import HpoError
+from hpo.models import builder_keras, builder_sklearn
+from hpo.models.builder import SEED
+from hpo.models.builder_code import BuilderCode, kind_of
+from hpo.models.builder_info import DataInfo, ReadParams
+from hpo.models.builder_network import PROBED_ROWS, Network
+from hpo.models.vocabulary import PIPELINE
+from hpo.records import Params
+from hpo.user_code import Home
+
+TIMEOUT_SECONDS = 120.0
+MAX_LAYERS = 100
+
+
+def describe_model(
+    name: str,
+    home: Home,
+    params: Params,
+    info: DataInfo,
+    *,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> dict[str, Any]:
+    """Build a model once, in a child process, and say what it is.
+
+    Args:
+        name: ``module:function``.
+        home: Where the module may be found.
+        params: Of one trial.
+        info: Of the data; ``feature_shape`` is that of prepared rows.
+        timeout_seconds: How long the builder may take, imports included.
+
+    Returns:
+        ``kind`` (``keras``, ``scikit-learn`` or None), ``class``, ``n_parameters`` and
+        ``output_shape`` (of a Keras model, else None), ``layers`` (one line each),
+        ``unread`` (hyperparameters that neither the builder nor training reads), and
+        ``errors`` (why training would fail; empty if it would not).
+    """
+    request = {
+        "name": name,
+        "folder": str(home.folder.absolute()),
+        "allowed": list(home.allowed),
+        "params": dict(params),
+        "info": asdict(info),
+    }
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", __name__],
+            input=json.dumps(request),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_seconds,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+    except subprocess.TimeoutExpired:
+        return _nothing(f"{name} took longer than {timeout_seconds:g} s to build")
+    try:
+        found: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        return _nothing(f"{name} ended Python (exit code {done.returncode}): {last}")
+    return found
+
+
+def describe_here(
+    name: str, home: Home, params: Params, info: DataInfo
+) -> dict[str, Any]:
+    """Build a model once in this process; see `describe_model`."""
+    code = BuilderCode(name, home)
+    found = _nothing()
+    given = ReadParams(params)
+    try:
+        built = code.build(given, info)
+        found |= {"kind": kind_of(built), "class": type(built).__name__}
+        read = given.read | {*PIPELINE, SEED}
+        if found["kind"] == "keras":
+            read |= _read_by_training(built, params)
+            found |= _of_network(_network(built, code, params, info))
+        else:
+            builder_sklearn.check(built, name, info)
+            found["layers"] = list(_steps(built))
+        found["unread"] = [name for name in params if name not in read]
+    except HpoError as error:
+        found["errors"] = str(error).splitlines()
+    return found
+
+
+def _nothing(*errors: str) -> dict[str, Any]:
+    return {
+        "kind": None,
+        "class": None,
+        "n_parameters": None,
+        "output_shape": None,
+        "layers": [],
+        "unread": [],
+        "errors": list(errors),
+    }
+
+
+def _read_by_training(model: Any, params: Params) -> set[str]:
+    """Return the names that training reads, with this model and these params."""
+    if model.compiled:
+        return set(builder_keras.COURSE)
+    optimizer = str(params.get("optimizer", builder_keras.DEFAULT_OPTIMIZER))
+    return {
+        "optimizer",
+        *builder_keras.COURSE,
+        *builder_keras.options_of(optimizer),
+    }
+
+
+def _network(model: Any, code: BuilderCode, params: Params, info: DataInfo) -> Network:
+    import numpy as np
+
+    rng = np.random.default_rng(info.seed)
+    X = rng.standard_normal((PROBED_ROWS, *info.feature_shape))
+    return builder_keras.prepared(model, code, params, info, X)
+
+
+def _of_network(network: Network) -> dict[str, Any]:
+    model = network.model
+    return {
+        "n_parameters": builder_keras.n_trainable(model),
+        "output_shape": [None, network.n_units],
+        "layers": [_layer(layer) for layer in model.layers[:MAX_LAYERS]],
+    }
+
+
+def _layer(layer: Any) -> str:
+    shape = getattr(getattr(layer, "output", None), "shape", None)
+    kind = type(layer).__name__
+    activation = getattr(getattr(layer, "activation", None), "__name__", "")
+    what = f"{kind} {activation}" if activation else kind
+    numbers = f"{layer.count_params():,} parameters" if layer.built else "not built"
+    return f"{what}: {tuple(shape)}, {numbers}" if shape else f"{what}: {numbers}"
+
+
+def _steps(estimator: Any) -> Iterator[str]:
+    for _, step in getattr(estimator, "steps", [("", estimator)]):
+        yield " ".join(repr(step).split())
+
+
+def main() -> None:
+    """Answer one request."""
+    answer = os.dup(1)
+    os.dup2(2, 1)  # what the user's code prints is no answer
+    request = json.load(sys.stdin)
+    info = request["info"] | {"feature_shape": tuple(request["info"]["feature_shape"])}
+    found = describe_here(
+        request["name"],
+        Home(Path(request["folder"]), tuple(request["allowed"])),
+        request["params"],
+        DataInfo(**info),
+    )
+    with os.fdopen(answer, "w") as out:
+        json.dump(found, out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""What is found out about a builder without training: in a child process, once."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from builder_samples import KERAS, SKLEARN, info
+
+from hpo.models.builder_check import describe_model
+
+PARAMS = {"epochs": 3, "scale": "none", "trees": 7, "tree": 8, "units": 4}
+
+
+def test_a_scikit_learn_builder_is_described_and_not_imported_here(code):
+    text = f"print('hello')\n{SKLEARN}"
+    found = describe_model(code.write(text), code.home, PARAMS, info("multiclass"))
+    assert found["errors"] == []
+    assert (found["kind"], found["class"]) == ("scikit-learn", "RandomForestClassifier")
+    assert found["layers"] == ["RandomForestClassifier(max_depth=3, n_estimators=7)"]
+    # No epochs are trained, and the builder reads trees only.
+    assert found["unread"] == ["epochs", "tree", "units"]
+    assert not any(name.startswith(code.label) for name in sys.modules)
+
+
+@pytest.mark.keras
+@pytest.mark.slow
+def test_a_keras_builder_is_described_layer_by_layer(code):
+    params = {**PARAMS, "momentum": 0.5, "learning_rate": 0.1}
+    found = describe_model(code.write(KERAS), code.home, params, info("multiclass"))
+    assert found["errors"] == []
+    assert (found["kind"], found["class"]) == ("keras", "Sequential")
+    assert found["n_parameters"] == 4 * 4 + 4 + 4 * 3 + 3
+    assert found["output_shape"] == [None, 3]
+    assert found["layers"][1:] == [
+        "Dense relu: (None, 4), 20 parameters",
+        "Dropout: (None, 4), 0 parameters",
+        "Dense softmax: (None, 3), 15 parameters",
+    ]
+    # Adam has no momentum; what trains the model is read by training.
+    assert found["unread"] == ["trees", "tree", "momentum"]
+    wrong = KERAS.replace("data.output_units", "7")
+    found = describe_model(code.write(wrong), code.home, PARAMS, info("multiclass"))
+    assert len(found["errors"]) == 1
+    assert (
+        "expected output (None, 3) for 3 classes; got (None, 7)" in found["errors"][0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import no_such_library", "cannot be imported: "),
+        (
+            "def build(params, data):\n    return params['nothing']",
+            "'nothing' is not in",
+        ),
+        ("import os\nos._exit(7)", "ended Python (exit code 7)"),
+        ("import time\ntime.sleep(60)", "took longer than 4 s to build"),
+    ],
+)
+def test_what_is_wrong_with_a_builder_is_one_line(code, text, message):
+    name = code.write(text)
+    data = info("binary")
+    seconds = 4 if "sleep" in text else 60
+    found = describe_model(name, code.home, {}, data, timeout_seconds=seconds)
+    (error,) = found["errors"]
+    assert message in error
+    assert "\n" not in error
+    assert found["kind"] is None
