@@ -58,10 +58,15 @@ class Recorder:
     """A family that keeps what it is given to train on."""
 
     name, group_limit = "recorder", 1
+    takes_arrays = False
+    keeps: frozenset[str] = frozenset()
 
     def __init__(self, outcome=None):
         self.requests = []
         self.outcome = outcome
+
+    def defaults(self, task):
+        return {}
 
     def fit_group(self, requests):
         self.requests += requests

@@ -58,6 +58,7 @@ class Engine(Protocol):
 
         Raises:
             EngineError: No worker can be started.
+            HpoError: What a worker raised on purpose when it made its runner.
         """
 
     def close(self, *, wait_seconds: float = 0.0) -> None:

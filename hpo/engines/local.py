@@ -8,6 +8,7 @@ Refuses to run a task twice, and knows nothing of what a task means.
 from __future__ import annotations
 
 import atexit
+import copy
 import math
 import pickle
 import signal
@@ -30,7 +31,7 @@ from hpo.engines.local_slot import (
 )
 from hpo.engines.local_task import LocalTask, SettlingLock
 from hpo.engines.local_worker import Outcome, open_outcome
-from hpo.errors import EngineError
+from hpo.errors import EngineError, HpoError
 
 _TICK_SECONDS = 0.2
 _LATE_SECONDS = 1.0
@@ -56,10 +57,12 @@ class LocalEngine:
         threads: How many threads the numeric libraries of one worker may use.
         max_tasks: Replace a worker after so many tasks; 0 means never.
         max_memory_bytes: Replace a worker that holds more after a task, and kill one
-            that holds more than twice as much during a task.
+            that holds more than twice as much during a task; what it shares with
+            files does not count.
         environment: More variables for the workers, set before ``args`` is unpickled.
         log_path: File to which the workers' stdout and stderr are appended; None
             discards them.
+        on_close: Called once, when no worker is left.
 
     Raises:
         EngineError: A setting cannot be used.
@@ -78,13 +81,14 @@ class LocalEngine:
         max_memory_bytes: int | None = None,
         environment: Mapping[str, str] = MappingProxyType({}),
         log_path: Path | None = None,
+        on_close: Callable[[], None] | None = None,
     ) -> None:
         if n_workers < 1 or threads < 1:
             got = f"n_workers={n_workers}, threads={threads}"
             raise EngineError(f"expected at least 1 worker and 1 thread; got {got}")
         self.n_workers = n_workers
         self._threads, self._max_tasks = threads, max_tasks
-        self._max_memory_bytes = max_memory_bytes
+        self._max_memory_bytes, self._on_close = max_memory_bytes, on_close
         self._payload = pickle_runner(make_runner, args)
         self._settings = worker_settings(threads, environment, log_path)
         self._lock = SettlingLock(self._dispatch)
@@ -93,7 +97,7 @@ class LocalEngine:
         self._reapers: list[threading.Thread] = []
         self._mean_seconds: float | None = None
         self._n_failed_starts = 0
-        self._broken: EngineError | None = None
+        self._broken: HpoError | None = None
         self._is_closing = self._is_stopped = False
         self._wake = threading.Event()
         self._wake.set()
@@ -128,7 +132,7 @@ class LocalEngine:
             if self._is_closing:
                 raise EngineError("the engine is closed; no task can be submitted")
             if self._broken is not None:
-                raise EngineError(str(self._broken))
+                raise copy.copy(self._broken)
             self._queue.append(entry)
         return entry.future
 
@@ -152,6 +156,9 @@ class LocalEngine:
             for thread in [self._watcher, *self._reapers]:
                 thread.join()
         atexit.unregister(self.close)
+        if self._on_close is not None:
+            on_close, self._on_close = self._on_close, None
+            on_close()
 
     def _dispatch(self) -> None:
         while self._queue and (slot := self._free_slot()) is not None:
@@ -181,21 +188,27 @@ class LocalEngine:
 
     def _on_ready(self, slot: Slot, done: Future[Any]) -> None:
         failure = done.exception()
-        text = done.result() if failure is None else ending(slot.exit_code)
+        what = done.result() if failure is None else ending(slot.exit_code)
         with self._lock.hold():
             if slot not in self._slots:
                 return
-            if text is None:
+            if what is None:
                 slot.is_ready, self._n_failed_starts = True, 0
             else:
-                self._fail_start(slot, text, is_final=failure is None)
+                self._fail_start(slot, what, is_final=failure is None)
 
-    def _fail_start(self, slot: Slot | None, text: str, *, is_final: bool) -> None:
+    def _fail_start(
+        self, slot: Slot | None, what: HpoError | str, *, is_final: bool
+    ) -> None:
         self._n_failed_starts += 1
         if is_final or self._n_failed_starts >= _MAX_FAILED_STARTS:
             log = self._settings.log_path
             hint = f"; its output is in {log}" if log else ""
-            self._broken = EngineError(f"a local worker cannot start{hint}: {text}")
+            self._broken = (
+                what
+                if isinstance(what, HpoError)
+                else EngineError(f"a local worker cannot start{hint}: {what}")
+            )
             self._give_up(self._queue)
             self._queue.clear()
         if slot is not None:
@@ -219,7 +232,7 @@ class LocalEngine:
 
     def _finish_head(self, slot: Slot, outcome: Outcome) -> None:
         slot.finish_head()
-        slot.rss_bytes = outcome.rss_bytes
+        slot.memory_bytes = outcome.memory_bytes
         seconds, mean = outcome.seconds, self._mean_seconds
         self._mean_seconds = seconds if mean is None else 0.8 * mean + 0.2 * seconds
         if self._is_closing or (not slot.tasks and self._worn(slot)):

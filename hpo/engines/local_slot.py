@@ -29,6 +29,7 @@ from pebble import ProcessPool
 from hpo.engines.engine import Runner, TaskMemoryError, TaskTimeoutError
 from hpo.engines.local_task import LocalTask
 from hpo.engines.local_worker import WorkerSettings, guard, prepare, run_task
+from hpo.engines.memory import own_bytes
 from hpo.errors import EngineError
 
 _TERMINATE_SECONDS = 1.0
@@ -77,7 +78,7 @@ class Slot:
         self.is_found_dead = False
         self.started_at = time.monotonic()
         self.n_done = 0
-        self.rss_bytes = 0
+        self.memory_bytes = 0
         self._context = OneWorkerContext()
         reader, self._lifeline = self._context.Pipe(duplex=False)
         self._reader: Connection = reader
@@ -161,7 +162,7 @@ class Slot:
         """Whether the worker may get no more tasks; 0 and None mean no limit."""
         if 0 < max_tasks <= self.n_done + len(self.tasks):
             return True
-        return max_memory_bytes is not None and self.rss_bytes > max_memory_bytes
+        return max_memory_bytes is not None and self.memory_bytes > max_memory_bytes
 
     def overrun(self, max_memory_bytes: int | None) -> Exception | None:
         """Return what the running task is to be killed for, None if nothing.
@@ -177,19 +178,13 @@ class Slot:
             )
         if max_memory_bytes is None:
             return None
-        used_bytes, limit_bytes = self._read_rss_bytes(), 2 * max_memory_bytes
+        used_bytes, limit_bytes = own_bytes(self.worker_pid), 2 * max_memory_bytes
         if used_bytes > limit_bytes:
             return TaskMemoryError(
                 f"the task's worker used {used_bytes / 2**20:.0f} MiB of memory, "
                 f"more than {limit_bytes / 2**20:.0f} MiB"
             )
         return None
-
-    def _read_rss_bytes(self) -> int:
-        try:
-            return int(psutil.Process(self.worker_pid).memory_info().rss)
-        except psutil.Error:
-            return 0
 
     def retire(self, *, gently: bool) -> threading.Thread:
         """End the worker and all it started, without waiting; return who does it."""

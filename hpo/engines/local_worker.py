@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import faulthandler
 import fcntl
-import functools
 import os
 import pickle
 import signal
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from hpo.engines.engine import Runner
+from hpo.engines.memory import own_bytes
 from hpo.errors import HpoError
 
 _MAX_TEXT = 64 * 1024
@@ -69,7 +69,7 @@ class Outcome:
     ok: bool
     data: bytes
     seconds: float
-    rss_bytes: int
+    memory_bytes: int
 
 
 def guard(settings: WorkerSettings, lifeline: Connection) -> None:
@@ -89,11 +89,12 @@ def guard(settings: WorkerSettings, lifeline: Connection) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
-def prepare(payload: bytes, threads: int) -> str | None:
+def prepare(payload: bytes, threads: int) -> HpoError | str | None:
     """Make the runner from the pickled ``(make_runner, args)``.
 
     Returns:
-        None, or the traceback text of what went wrong.
+        None, or what went wrong: an error raised on purpose, which speaks for itself,
+        or the traceback text of any other.
     """
     global _runner
     try:
@@ -102,6 +103,8 @@ def prepare(payload: bytes, threads: int) -> str | None:
         from threadpoolctl import threadpool_limits
 
         _keep.append(threadpool_limits(threads))
+    except HpoError as error:
+        return error
     except BaseException as error:
         return error_text(error)
     return None
@@ -117,24 +120,7 @@ def run_task(payload: bytes) -> Outcome:
         ok, data = True, pickle.dumps(result, pickle.HIGHEST_PROTOCOL)
     except BaseException as error:
         ok, data = False, dump_error(error)
-    return Outcome(ok, data, time.monotonic() - started, rss_bytes())
-
-
-def rss_bytes() -> int:
-    """Return the resident memory of this process, 0 where it cannot be read."""
-    import psutil
-
-    try:
-        return int(_this_process().memory_info().rss)
-    except psutil.Error:
-        return 0
-
-
-@functools.cache
-def _this_process() -> Any:
-    import psutil
-
-    return psutil.Process()
+    return Outcome(ok, data, time.monotonic() - started, own_bytes())
 
 
 def error_text(error: BaseException) -> str:

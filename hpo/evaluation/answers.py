@@ -1,0 +1,85 @@
+"""A fitted model as scikit-learn's scorers want to see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hpo.errors import TrialError
+from hpo.models.preparation import TargetScaler
+from hpo.records import Dataset
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Answers:
+    """A fitted model as scikit-learn's scorers want it, asked only once for each thing.
+
+    Scorers look at the tags, at ``classes_`` and at which methods there are; the rows
+    to predict are given by `about`, not by them.
+
+    Args:
+        model: The predictor.
+        data: What it was trained on; gives the task and the number of targets.
+        scaler: What the targets were scaled by, undone in every prediction.
+    """
+
+    def __init__(
+        self, model: Any, data: Dataset, scaler: TargetScaler | None = None
+    ) -> None:
+        self._model, self._data, self._scaler = model, data, scaler
+
+    def about(self, X: NDArray[Any]) -> Answers:
+        self._X = X
+        self._asked: dict[str, Any] = {}
+        return self
+
+    def out_of_fold(self) -> NDArray[Any]:
+        """Return probabilities where the model has them, else values or class codes."""
+        if self._data.task == "classification" and hasattr(self, "predict_proba"):
+            probabilities: NDArray[Any] = self.predict_proba(None).astype("float32")
+            return probabilities
+        values: NDArray[Any] = self.predict(None)
+        return values
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("predict", "predict_proba", "decision_function"):
+            raise AttributeError(name)
+        method = getattr(self._model, name)
+
+        def answer(_: object) -> Any:
+            if name not in self._asked:
+                given = method(self._X)
+                regression = self._data.task == "regression"
+                self._asked[name] = self._in_data_units(given) if regression else given
+            return self._asked[name]
+
+        answer.__name__ = name  # scikit-learn asks by which method a scorer goes
+        return answer
+
+    def _in_data_units(self, values: Any) -> NDArray[Any]:
+        """Return predictions as the data has its targets, (n,) or (n, n_outputs)."""
+        import numpy as np
+
+        shape = (len(self._X), *self._data.y.shape[1:])
+        given = np.asarray(values, dtype=np.float64)
+        if given.shape != shape:
+            if given.shape != (*shape, 1):
+                what = f"predictions of shape {shape}; got {given.shape}"
+                raise TrialError("error", f"expected {what} from the model")
+            given = given.reshape(shape)
+        return given if self._scaler is None else self._scaler.undo(given)
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        import numpy as np
+
+        if self._data.task == "regression":
+            raise AttributeError("classes_")
+        return np.arange(self._data.n_classes)
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.dummy import DummyClassifier, DummyRegressor
+
+        classifies = self._data.task == "classification"
+        return (DummyClassifier if classifies else DummyRegressor)().__sklearn_tags__()
