@@ -21,6 +21,8 @@ class StackedLinear:
 
     name = "stacked-linear"
     group_limit = 40
+    takes_arrays = False
+    keeps: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
         self.group_sizes: list[int] = []
@@ -28,7 +30,7 @@ class StackedLinear:
     def warm_up(self) -> None:
         """There is nothing to import."""
 
-    def problems(self, space: Any, task: Any) -> list[Problem]:
+    def problems(self, space: Any, task: Any, n_outputs: Any = None) -> list[Problem]:
         return []
 
     def defaults(self, task: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ PACKAGE = Path(hpo.__file__).parent
 LAYERS = [
     {"errors"},
     {"records"},
-    {"space", "metrics", "seeds"},
+    {"space", "metrics", "seeds", "user_code"},
     {"data", "models", "search", "engines", "store"},
     {"spec", "evaluation"},
     {"study"},

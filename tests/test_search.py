@@ -215,6 +215,22 @@ def test_a_whole_number_that_was_stored_as_a_float_may_be_in_history(name):
     assert space.why_not(make(name, space).propose(1, history)) is None
 
 
+def test_a_range_made_whole_does_not_try_its_numbers_again(name):
+    before = Space(x=Float(0, 5, step=1), b=["u", "v"])
+    after = Space(x=Int(0, 6), b=["u", "v"])
+    trials = search(make(name, before).propose, 12)
+    assert {type(trial.params["x"]) for trial in trials} == {float}
+    for number in (12, 13):
+        trials.append(finished(number, make(name, after).propose(number, trials)))
+    assert [trial.params["x"] for trial in trials[12:]] == [6, 6]
+    assert make(name, after).propose(14, trials) is None
+
+
+def test_true_is_not_the_1_that_was_tried_before(name):
+    history = [finished(0, {"x": 1})]
+    assert make(name, Space(x=[True])).propose(1, history) == {"x": True}
+
+
 def test_an_unknown_strategy_is_refused_with_a_near_match():
     message = (
         r"^search\.strategy: expected one of grid, random, bayesian; got 'baysian'; "

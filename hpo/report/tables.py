@@ -5,7 +5,7 @@ Rows hold only what JSON can; how they are laid out is for whoever shows them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hpo.records import StudySummary, Trial
@@ -46,17 +46,40 @@ def _trial_row(trial: Trial, names: Sequence[str], n_folds: int) -> Row:
     }
 
 
-def best_row(trials: Sequence[Trial], first_is_defaults: bool) -> Row | None:
+def defaults_trial(origin: Mapping[str, Any], trials: Sequence[Trial]) -> Trial | None:
+    """Return the trial that has the family's defaults, or None if there is none.
+
+    Args:
+        origin: The study document that trial 0 was proposed by.
+        trials: Of the search, by number.
+    """
+    search = origin["search"]
+    is_first = search["defaults_first"] and search["strategy"] != "grid"
+    return trials[0] if is_first and trials else None
+
+
+def manual_row(
+    trial: Trial, n_folds: int, best: Trial | None, defaults: Trial | None
+) -> Row:
+    """Return a manual trial, and the scores of the search to compare it with."""
+    return _trial_row(trial, list(trial.params), n_folds) | {
+        "best_score": best.score if best else None,
+        "defaults_score": defaults.score if defaults else None,
+    }
+
+
+def best_row(trials: Sequence[Trial], origin: Mapping[str, Any]) -> Row | None:
     """Return what is known about the best trial, or None if none is complete.
 
     Args:
         trials: Of one study.
-        first_is_defaults: Whether trial 0 has the family's defaults.
+        origin: The study document that trial 0 was proposed by.
     """
     best = best_trial(trials)
     if best is None:
         return None
-    defaults = trials[0].score if first_is_defaults and trials else None
+    first = defaults_trial(origin, trials)
+    defaults = first.score if first else None
     return {
         "number": best.number,
         "params": dict(best.params),

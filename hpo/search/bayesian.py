@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from hpo.records import Params, ParamValue, Trial, params_key
+from hpo.records import Params, ParamValue, Trial
 from hpo.search.random import draw_unvisited
-from hpo.search.strategy import Visited
+from hpo.search.strategy import Visited, visit_key
 from hpo.seeds import PROPOSE, derived_seed
 from hpo.space import (
     Categorical,
@@ -84,7 +84,7 @@ class BayesianStrategy:
                 # A repeat stays a running trial, and so a liar, for the attempts that
                 # follow: else the model would insist on it.
                 asked.append(trial)
-                if params_key(params) not in visited:
+                if visit_key(params) not in visited:
                     return params
         finally:
             # What was asked is no part of the history until the loop says so.

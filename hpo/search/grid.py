@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hpo.records import Params, Trial, params_key
-from hpo.search.strategy import Visited
+from hpo.records import Params, Trial
+from hpo.search.strategy import Visited, visit_key
 from hpo.space import Space
 
 
@@ -35,16 +35,16 @@ class GridStrategy:
     @property
     def size(self) -> int:
         """How many trials the whole grid takes."""
-        return len(self._cells)
+        return self._cells.count
 
     def propose(self, number: int, history: Sequence[Trial]) -> Params | None:
         visited = self._visited.update(history)
         if self._visited.epoch != self._epoch:
             self._next, self._epoch = 0, self._visited.epoch
         # A history that only grows leaves the cells before this one visited.
-        for index in range(self._next, len(self._cells)):
+        for index in range(self._next, self._cells.count):
             params = self._cells[index]
-            if params_key(params) not in visited:
+            if visit_key(params) not in visited:
                 self._next = index
                 return params
         return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
-from hpo.records import Params, Trial, params_key
-from hpo.search.strategy import Visited
+from hpo.records import Params, Trial
+from hpo.search.strategy import Visited, visit_key
 from hpo.seeds import PROPOSE, generator
 from hpo.space import Space
 
@@ -51,9 +51,9 @@ def draw_unvisited(
     rng = generator(seed, PROPOSE, number)
     for _ in range(N_DRAWS):
         params = space.sample(rng)
-        if params_key(params) not in visited:
+        if visit_key(params) not in visited:
             return params
     if space.size is None:
         return params
-    left = [cell for cell in space.cells() if params_key(cell) not in visited]
+    left = [cell for cell in space.cells() if visit_key(cell) not in visited]
     return left[int(rng.integers(len(left)))] if left else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from hpo.records import Params, Trial, params_key
+from hpo.records import Params, ParamValue, Trial, params_key
 
 
 class Strategy(Protocol):
@@ -34,6 +34,20 @@ class Strategy(Protocol):
         """
 
 
+def visit_key(params: Params) -> str:
+    """Return a text that two params share if a search need not try both.
+
+    Unlike `hpo.records.params_key` it takes 2.0 for 2: a whole number that was drawn
+    from a range of real numbers is no other choice once the range has become one of
+    whole numbers. True stays apart from 1.
+    """
+    return params_key({name: _whole(value) for name, value in params.items()})
+
+
+def _whole(value: ParamValue) -> ParamValue:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class Visited:
     """The keys of the params in a history, remembered from one call to the next.
 
@@ -46,7 +60,7 @@ class Visited:
         self._keys: set[str] = set()
 
     def update(self, history: Sequence[Trial]) -> set[str]:
-        """Return the keys of every params in ``history``; see `params_key`."""
+        """Return the keys of every params in ``history``; see `visit_key`."""
         given = [trial.params for trial in history]
         known = len(self._params)
         if len(given) < known or any(
@@ -54,6 +68,6 @@ class Visited:
         ):
             self._params, self._keys, known = [], set(), 0
             self.epoch += 1
-        self._keys.update(params_key(params) for params in given[known:])
+        self._keys.update(visit_key(params) for params in given[known:])
         self._params = given
         return self._keys

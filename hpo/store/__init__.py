@@ -2,6 +2,6 @@
 
 from hpo.store.database import masked
 from hpo.store.store import Store
-from hpo.store.writer import Changes, StudyWriter
+from hpo.store.writer import MANUAL, Changes, StudyWriter
 
-__all__ = ["Changes", "Store", "StudyWriter", "masked"]
+__all__ = ["MANUAL", "Changes", "Store", "StudyWriter", "masked"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -70,6 +70,16 @@ def prediction_rows(results: Results) -> list[Row]:
         {"trial_id": trial_id, "fold": result.fold, "npy": _pack(result.predictions)}
         for trial_id, result in results
         if result.predictions is not None
+    ]
+
+
+def lost_rows(
+    ids: Mapping[int, int], lost: Sequence[tuple[int, int, str]], now: datetime
+) -> list[Row]:
+    """Return a row for each (trial number, fold, reason) of a lost worker."""
+    return [
+        {"trial_id": ids[number], "fold": fold, "reason": reason, "lost_at": now}
+        for number, fold, reason in lost
     ]
 
 

@@ -6,7 +6,7 @@ Rows never leave this package: what goes in and out are the frozen records.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,7 +19,7 @@ from hpo.store import schema as t
 from hpo.store.database import connect, masked, retried, sqlite_path, translated
 from hpo.store.leases import LEASE_SECONDS, Lease
 from hpo.store.rows import load_trials, storable
-from hpo.store.writer import SEARCH, StudyWriter
+from hpo.store.writer import SEARCH, StudyWriter, TrialKind
 
 
 class Store:
@@ -132,11 +132,14 @@ class Store:
         hint = near_match(name, names) or "; hpo list shows those there are"
         return StudyNotFoundError(f"no study {name!r} in {masked(self.url)}{hint}")
 
-    def trials(self, name: str, *, predictions: bool = False) -> list[Trial]:
-        """Return the trials of the search, ordered by number.
+    def trials(
+        self, name: str, *, kind: TrialKind = SEARCH, predictions: bool = False
+    ) -> list[Trial]:
+        """Return the trials of one kind, ordered by number.
 
         Args:
             name: Of the study.
+            kind: ``search``, or ``manual`` for those with a person's own params.
             predictions: Also read the out-of-fold predictions.
 
         Raises:
@@ -144,7 +147,7 @@ class Store:
         """
         with self._reading() as connection:
             study_id = self._id(connection, name)
-            return load_trials(connection, study_id, SEARCH, predictions=predictions)
+            return load_trials(connection, study_id, kind, predictions=predictions)
 
     def changes(self, name: str) -> list[tuple[int, dict[str, Any]]]:
         """Return the edits of the study file: from which trial on, and the document."""
@@ -155,6 +158,11 @@ class Store:
                 .order_by(t.study_changes.c.id)
             )
             return [(row.from_trial, row.document) for row in rows]
+
+    def origin(self, name: str) -> Mapping[str, Any]:
+        """Return the study document that holds for trial 0, before any later edit."""
+        first = [document for number, document in self.changes(name) if number == 0]
+        return first[-1] if first else self.study(name).document
 
     def _id(self, connection: sa.Connection, name: str) -> int:
         study_id = connection.execute(
@@ -185,8 +193,8 @@ class Store:
             assert key is not None
             connection.execute(sa.insert(t.leases).values(study_id=key[0], token=0))
 
-    def own(self, name: str) -> StudyWriter:
-        """Take the lease of a study and return what writes it.
+    def own(self, name: str, *, kind: TrialKind = SEARCH) -> StudyWriter:
+        """Take the lease of a study and return what writes its trials of one kind.
 
         Raises:
             StudyNotFoundError: No study has this name.
@@ -200,4 +208,17 @@ class Store:
 
         with translated(self.url):
             lease = retried(work)
-        return StudyWriter(self._engine, self.url, lease)
+        return StudyWriter(self._engine, self.url, lease, kind)
+
+    def delete(self, name: str) -> None:
+        """Remove a study with everything that belongs to it, under its lease.
+
+        Raises:
+            StudyNotFoundError: No study has this name.
+            StudyBusyError: Another process runs it.
+        """
+        writer = self.own(name)
+        try:
+            writer.delete()
+        finally:
+            writer.release()

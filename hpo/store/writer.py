@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Literal, TypeAlias
 
 import sqlalchemy as sa
 
@@ -20,13 +20,17 @@ from hpo.store.database import retried, translated
 from hpo.store.leases import Lease
 from hpo.store.rows import (
     fold_rows,
+    lost_rows,
     metric_rows,
     param_rows,
     prediction_rows,
     storable,
 )
 
-SEARCH = "search"
+TrialKind: TypeAlias = Literal["search", "manual"]
+SEARCH: TrialKind = "search"
+MANUAL: TrialKind = "manual"
+"""Trials with params of a person's own: apart, and numbered 0, 1, 2, ... themselves."""
 
 _START = sa.insert(t.trials)
 _FINISH = (
@@ -80,11 +84,14 @@ class StudyWriter:
     """Writes one study for as long as its lease is held; safe to use from two threads.
 
     Every method that writes raises `LeaseLostError` if the lease is lost, and then has
-    written nothing.
+    written nothing. Trials are those of one ``kind``: numbers mean nothing else here.
     """
 
-    def __init__(self, engine: sa.Engine, url: str, lease: Lease) -> None:
+    def __init__(
+        self, engine: sa.Engine, url: str, lease: Lease, kind: TrialKind = SEARCH
+    ) -> None:
         self._engine, self._url, self._lease = engine, url, lease
+        self._kind = kind
         # Rows of running trials by number; the others are not written any more.
         self._ids: dict[int, int] = {}
 
@@ -108,6 +115,18 @@ class StudyWriter:
         """Give the lease back."""
         with translated(self._url), self._engine.begin() as connection:
             lease_rules.release(connection, self._lease)
+
+    def delete(self) -> None:
+        """Remove the study with everything that belongs to it, the lease too."""
+
+        def work() -> None:
+            with self._writing() as connection:
+                connection.execute(
+                    sa.delete(t.studies).where(t.studies.c.id == self._lease.study_id)
+                )
+
+        with translated(self._url):
+            retried(work)
 
     def set_state(
         self,
@@ -189,7 +208,7 @@ class StudyWriter:
             fold_rows(results, now),
             metric_rows(results),
             prediction_rows(results),
-            _lost_rows(ids, changes, now),
+            lost_rows(ids, changes.lost, now),
         )
         for insert, rows in zip(_INSERTS, tables, strict=True):
             if rows:
@@ -221,7 +240,7 @@ class StudyWriter:
         for trial in started:
             values = {
                 "study_id": self._lease.study_id,
-                "kind": SEARCH,
+                "kind": self._kind,
                 "number": trial.number,
                 "state": "running",
                 "beyond_stop": False,
@@ -255,7 +274,7 @@ class StudyWriter:
     @property
     def _is_mine(self) -> sa.ColumnElement[bool]:
         return sa.and_(
-            t.trials.c.study_id == self._lease.study_id, t.trials.c.kind == SEARCH
+            t.trials.c.study_id == self._lease.study_id, t.trials.c.kind == self._kind
         )
 
     def _read_running(self, connection: sa.Connection) -> dict[int, int]:
@@ -271,19 +290,10 @@ class StudyWriter:
         statement = (
             sa.select(t.trials.c.number, t.lost_attempts.c.fold, sa.func.count())
             .join(t.trials, t.trials.c.id == t.lost_attempts.c.trial_id)
-            .where(t.trials.c.study_id == self._lease.study_id)
+            .where(self._is_mine)
             .group_by(t.trials.c.number, t.lost_attempts.c.fold)
         )
         with translated(self._url), self._engine.connect() as connection:
             return {
                 (n, fold): count for n, fold, count in connection.execute(statement)
             }
-
-
-def _lost_rows(
-    ids: Mapping[int, int], changes: Changes, now: datetime
-) -> list[dict[str, Any]]:
-    return [
-        {"trial_id": ids[number], "fold": fold, "reason": reason, "lost_at": now}
-        for number, fold, reason in changes.lost
-    ]

@@ -6,11 +6,14 @@ incomparable may not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from hpo.errors import StudyError
-from hpo.records import StudyRecord
+from hpo.metrics import DEFAULT_METRIC
+from hpo.records import StudyRecord, Task
 from hpo.spec import Change, StudySpec, differences
+from hpo.spec.words import changes_table
 
 FREE = (
     "search.trials",
@@ -41,37 +44,86 @@ def edits(stored: StudyRecord, spec: StudySpec, fingerprint: str) -> list[Change
         spec: The file as it is now.
         fingerprint: Of the data as it is now.
 
+    Returns:
+        Path, old and new value of each change; a hyperparameter is one change, however
+        much of it was edited.
+
     Raises:
         StudyError: Something changed that must not; names each change and the way out.
     """
-    changes = differences(stored.document, spec.to_document())
+    document = spec.to_document()
+    found = differences(stored.document, document)
     same_data = fingerprint == stored.fingerprint
-    refused = [change for change in changes if not _allowed(change[0], same_data)]
-    lines = [
-        f"  {path}: was {_show(old)}, is {_show(new)}" for path, old, new in refused
+    refused = [
+        change
+        for change in found
+        if not _allowed(change[0], same_data) and not _same(change, stored, document)
     ]
-    if not same_data and not any(path.startswith("data.") for path, _, _ in refused):
-        lines.append(f"  the content of {spec.data.source} has changed")
-    if not lines:
-        return changes
-    raise StudyError(
-        f"study {stored.name!r} was begun with another "
-        f"{_what(refused, same_data)}, so its trials could not be compared:\n"
-        + "\n".join(lines)
-        + "\nUndo the change, begin a new study with --name NEW, or use another store."
-    )
+    if same_data and not refused:
+        return _whole(found, stored, document)
+    reworded = any(path.startswith("data.") for path, _, _ in refused)
+    changed_source = None if same_data or reworded else spec.data.name
+    shown = _whole(refused, stored, document)
+    raise StudyError(_refusal(stored.name, shown, changed_source, same_data=same_data))
 
 
 def _allowed(path: str, same_data: bool) -> bool:
-    if any(path == free or path.startswith(f"{free}.") for free in FREE):
-        return True
-    return same_data and path in DATA_WORDING
+    return _within(path, FREE) or (same_data and _within(path, DATA_WORDING))
 
 
-def _what(refused: Sequence[Change], same_data: bool) -> str:
+def _same(change: Change, stored: StudyRecord, document: Mapping[str, Any]) -> bool:
+    """Tell whether a default was only written out, or left out again."""
+    path, _, new = change
+    if path == "evaluation.metric":
+        return (new or DEFAULT_METRIC[stored.task]) == stored.metric
+    if path == "evaluation.split":
+        return _split(document, stored.task) == _split(stored.document, stored.task)
+    return False
+
+
+def _split(document: Mapping[str, Any], task: Task) -> str:
+    data, given = document["data"], document["evaluation"]["split"]
+    usual = "stratified" if task == "classification" else "kfold"
+    implied = "group" if data["group"] else "time" if data["order"] else usual
+    return str(given or implied)
+
+
+def _within(path: str, keys: Sequence[str]) -> bool:
+    return any(path == key or path.startswith(f"{key}.") for key in keys)
+
+
+def _whole(
+    found: Sequence[Change], stored: StudyRecord, document: Mapping[str, Any]
+) -> list[Change]:
+    """Return changes inside a hyperparameter or a source as changes of the whole."""
+    whole: dict[str, Change] = {}
+    for path, old, new in found:
+        section, _, inner = path.partition(".")
+        before, after = stored.document.get(section), document.get(section)
+        if inner and isinstance(before, Mapping) and isinstance(after, Mapping):
+            keys = [k for k in (*before, *after) if _within(inner, [k])]
+            # Names may have dots: the longest that fits is meant.
+            key = max(keys, key=len)
+            path, old, new = f"{section}.{key}", before.get(key), after.get(key)
+        whole[path] = (path, old, new)
+    return list(whole.values())
+
+
+def _refusal(
+    name: str, refused: Sequence[Change], changed_source: str | None, *, same_data: bool
+) -> str:
+    lines = [changes_table(refused)] if refused else []
+    if changed_source is not None:
+        lines.append(f"  the content of {changed_source} has changed")
+    quoted = f"'{name}'" if " " in name else name
     names = dict.fromkeys(path.rpartition(".")[2] for path, _, _ in refused)
-    return ", ".join(names) if names and same_data else "data set"
-
-
-def _show(value: object) -> str:
-    return "not set" if value is None else repr(value)
+    what = ", ".join(names) if names and same_data else "data set"
+    return "\n".join(
+        [
+            f"study {name!r} was begun with another {what}, so its trials could not be "
+            "compared:",
+            *lines,
+            "Undo the change, begin a new study with `hpo run FILE --name NEW`, or "
+            f"remove this one with `hpo delete {quoted}`.",
+        ]
+    )

@@ -7,7 +7,7 @@ import threading
 import time
 
 from hpo.errors import LeaseLostError, StoreError
-from hpo.store import StudyWriter
+from hpo.study.writing import TrialWriter
 
 NOTE_SECONDS = 1.0
 
@@ -38,7 +38,7 @@ class Clock:
 class Heart:
     """Renews the lease in the background; survives every error but losing the lease."""
 
-    def __init__(self, writer: StudyWriter, beat_seconds: float) -> None:
+    def __init__(self, writer: TrialWriter, beat_seconds: float) -> None:
         self._writer, self._beat_seconds = writer, beat_seconds
         self._ended = threading.Event()
         self._lost: LeaseLostError | None = None

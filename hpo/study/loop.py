@@ -21,11 +21,11 @@ from hpo.engines.engine import (
     TaskTimeoutError,
     WorkerLostError,
 )
-from hpo.errors import EngineError
+from hpo.errors import EngineError, SpecError
 from hpo.evaluation import Group
 from hpo.records import FoldResult, Trial
 from hpo.search import Strategy
-from hpo.store import Changes, StudyWriter
+from hpo.store import Changes
 from hpo.study.failures import failed_results, unexpected
 from hpo.study.groups import Schedule, by_trial
 from hpo.study.heart import Clock, Heart
@@ -33,6 +33,7 @@ from hpo.study.ledger import Ledger
 from hpo.study.progress import Observer, Progress
 from hpo.study.rounds import Rounds
 from hpo.study.verdict import Verdict
+from hpo.study.writing import TrialWriter
 
 MAX_ATTEMPTS = 3
 TICK_SECONDS = 0.2
@@ -77,7 +78,7 @@ class StudyLoop:
         budget: Budget,
         verdict: Verdict,
         make_engine: Callable[[], Engine],
-        writer: StudyWriter,
+        writer: TrialWriter,
         trials: Sequence[Trial],
         active_seconds: float,
         observers: Sequence[Observer] = (),
@@ -126,6 +127,7 @@ class StudyLoop:
             LeaseLostError: Another process took the study over.
             StoreError: The store went away; run again to go on.
             EngineError: No worker can be started.
+            SpecError: The code that the study file names cannot be imported.
         """
         self._heart.start()
         try:
@@ -257,8 +259,8 @@ class StudyLoop:
                 self._ready.extendleft(reversed(alone))
             else:
                 results += failed_results(group, kind, str(error))
-        elif isinstance(error, EngineError):
-            raise error
+        elif isinstance(error, EngineError | SpecError):
+            raise error  # every worker would fail in the same way
         else:
             kind = "memory" if isinstance(error, MemoryError) else "error"
             results += failed_results(group, kind, unexpected(error))

@@ -13,8 +13,10 @@ from hpo.evaluation import Plan
 from hpo.metrics import DEFAULT_METRIC, why_unfit
 from hpo.models import get_family
 from hpo.models.family import Family
+from hpo.models.preprocessing import NO_SELECTION
 from hpo.records import Dataset, Params
 from hpo.spec import StudySpec
+from hpo.user_code import Home
 
 
 @dataclass(frozen=True)
@@ -43,34 +45,38 @@ class Prepared:
 def prepare(spec: StudySpec) -> Prepared:
     """Read and split the data of a study and check the file against it.
 
-    The test part is ``train_test_split(rows, test_size, random_state=seed)``, and the
-    folds are ``KFold`` or ``StratifiedKFold(folds, shuffle=True, random_state=seed)``
-    of the other rows, so that anybody can make the same with scikit-learn.
+    How rows become a test part and folds is described in `hpo.data.splits`: always by
+    scikit-learn's own splitters, so that anybody can make the same.
 
     Raises:
         DataError: The data cannot be read or split.
         SpecError: Metric, model or space do not fit the data.
     """
+    home = Home(spec.folder, spec.allowed_modules)
     data = load(
-        spec.data.source,
-        target=spec.data.target,
+        spec.data.name,
+        options=spec.data.options,
+        target=spec.data.targets,
         features=spec.data.features,
         drop=spec.data.drop,
+        group=spec.data.group,
+        order=spec.data.order,
         task=spec.task,
-        folder=spec.folder,
+        home=home,
     )
-    family = get_family(spec.model)
+    family = get_family(spec.model, home=home)
     metric = spec.evaluation.metric or DEFAULT_METRIC[data.task]
     _check(spec, data, family, metric)
-    train_rows, test_rows = split_test(data, spec.data.test_size, spec.search.seed)
+    train_rows, test_rows = split_test(
+        data, spec.data.test_size, seed=spec.search.seed, split=spec.split
+    )
     train = data.take(train_rows)
     folds = make_folds(
-        train.y,
-        train.task,
+        train,
         n_folds=spec.evaluation.folds,
-        split=spec.evaluation.split,
+        repeats=spec.evaluation.repeats,
+        split=spec.split,
         seed=spec.search.seed,
-        classes=train.classes,
     )
     plan = Plan(
         family=spec.model,
@@ -79,6 +85,7 @@ def prepare(spec: StudySpec) -> Prepared:
         seed=spec.search.seed,
         metric=metric,
         metrics=spec.evaluation.metrics,
+        home=home,
     )
     return Prepared(
         spec=spec,
@@ -96,11 +103,23 @@ def _check(spec: StudySpec, data: Dataset, family: Family, metric: str) -> None:
         problem
         if problem.where == "model"
         else Problem(f"space.{problem.where}", problem.what)
-        for problem in family.problems(spec.space, data.task)
+        for problem in (
+            *family.problems(spec.space, data.task, data.n_outputs),
+            *_array_problems(spec, data, family),
+        )
     ]
     for index, name in enumerate((metric, *spec.evaluation.metrics)):
         where = "evaluation.metric" if index == 0 else "evaluation.metrics"
-        if what := why_unfit(name, data.task, data.n_classes):
+        if what := why_unfit(name, data.task, data.n_classes, data.n_outputs):
             problems.append(Problem(where, what))
     if problems:
         raise SpecError(problems)
+
+
+def _array_problems(spec: StudySpec, data: Dataset, family: Family) -> list[Problem]:
+    """Find what a family that is given whole arrays cannot have done to them."""
+    given = spec.space.declared.get("select_k")
+    flat = data.is_table or not family.takes_arrays or "select_k" in family.keeps
+    if flat or given is None or given.values == (None,):
+        return []
+    return [Problem("select_k", NO_SELECTION)]

@@ -6,6 +6,7 @@ loop. Tracking and progress are observers that the faces hand in.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,16 @@ from typing import Any
 
 from hpo.engines.engine import Engine
 from hpo.engines.local import LocalEngine
-from hpo.errors import StoreError
-from hpo.evaluation import make_runner
+from hpo.errors import EngineError, StoreError
+from hpo.evaluation import (
+    Plan,
+    SharedPlan,
+    is_large,
+    make_runner,
+    make_scratch,
+    remove_scratch,
+    share,
+)
 from hpo.models.family import Family
 from hpo.records import StudyRecord, StudyState, Trial
 from hpo.search import Strategy, make_strategy
@@ -86,7 +95,7 @@ class StudyRun:
         self._prepared, self._store = prepared, store
         spec = prepared.spec
         self._strategy = _strategy(prepared)
-        self.is_new = store.create(_record(prepared))
+        self.is_new = store.create(study_record(prepared))
         # Before the lease: whoever may not go on with it need not wait for its holder.
         self.changes = self._edits()
         self._writer = store.own(spec.name)
@@ -108,7 +117,10 @@ class StudyRun:
         stored = self._store.study(spec.name)
         trials = self._store.trials(spec.name)
         if self.changes:
-            self._writer.change(_record(self._prepared), len(trials))
+            if not self._store.changes(spec.name):
+                # What the file said at first, which the study is about to forget.
+                self._writer.change(stored, 0)
+            self._writer.change(study_record(self._prepared), len(trials))
         verdict = Verdict(spec.search.patience, spec.search.max_failures)
         return StudyLoop(
             strategy=self._strategy,
@@ -150,13 +162,13 @@ class StudyRun:
             try:
                 reason = self._loop.run()
             except BaseException:
-                _try_quietly(lambda: self._writer.set_state("interrupted"))
+                try_quietly(lambda: self._writer.set_state("interrupted"))
                 raise
             state = self._state(reason)
             seconds = self._loop.active_seconds
             self._writer.set_state(state, reason, active_seconds=seconds)
         finally:
-            _try_quietly(self._writer.release)
+            try_quietly(self._writer.release)
         return Outcome(
             spec.name, state, reason, self._loop.trials, self._loop.active_seconds
         )
@@ -167,7 +179,7 @@ class StudyRun:
         return "failed" if self._loop.failing else "complete"
 
 
-def _try_quietly(work: Callable[[], object]) -> None:
+def try_quietly(work: Callable[[], object]) -> None:
     """Do what tidies up after an error without hiding that error behind another."""
     try:
         work()
@@ -178,18 +190,45 @@ def _try_quietly(work: Callable[[], object]) -> None:
 
 
 def local_engine(prepared: Prepared) -> LocalEngine:
-    """Make the local engine that a study asks for."""
+    """Make the local engine that a study asks for.
+
+    Large data are laid in files that the workers share; those go when it is closed.
+
+    Raises:
+        EngineError: There is no room for those files.
+    """
     spec = prepared.spec
     n_workers = spec.engine.jobs or default_jobs(spec.engine.threads)
+    plan, tidy_up = _shared(prepared.plan)
     return LocalEngine(
         make_runner,
-        (prepared.plan,),
+        (plan,),
         n_workers=n_workers,
         threads=spec.engine.threads,
         max_tasks=MAX_TASKS,
         max_memory_bytes=_memory_limit(n_workers),
         environment=_environment(spec),
+        on_close=tidy_up,
     )
+
+
+def _shared(plan: Plan) -> tuple[Plan | SharedPlan, Callable[[], None] | None]:
+    """Return the plan as workers get it, and what to call when they are gone."""
+    if not is_large(plan):
+        return plan, None
+    try:
+        folder = make_scratch()
+        tidy_up = functools.partial(remove_scratch, folder)
+        try:
+            return share(plan, folder), tidy_up
+        except OSError:
+            tidy_up()
+            raise
+    except OSError as error:
+        raise EngineError(
+            f"the data cannot be laid in a temporary file for the workers "
+            f"({error.strerror}); make room, or set TMPDIR to a folder that has room"
+        ) from error
 
 
 def default_jobs(threads: int) -> int:
@@ -223,7 +262,7 @@ def _strategy(prepared: Prepared) -> Strategy:
 
 def _schedule(family: Family, spec: StudySpec, strategy: Strategy) -> Schedule:
     return Schedule(
-        n_folds=spec.evaluation.folds,
+        n_folds=spec.evaluation.n_folds,
         width=spec.search.width,
         group_limit=family.group_limit,
         program_key=family.program_key,
@@ -231,7 +270,8 @@ def _schedule(family: Family, spec: StudySpec, strategy: Strategy) -> Schedule:
     )
 
 
-def _record(prepared: Prepared) -> StudyRecord:
+def study_record(prepared: Prepared) -> StudyRecord:
+    """Return the study as it is stored before anything has run."""
     spec, plan = prepared.spec, prepared.plan
     document: dict[str, Any] = spec.to_document()
     return StudyRecord(
@@ -245,7 +285,7 @@ def _record(prepared: Prepared) -> StudyRecord:
         strategy=spec.search.strategy,
         metric=plan.metric,
         task=plan.data.task,
-        n_folds=spec.evaluation.folds,
+        n_folds=spec.evaluation.n_folds,
         seed=spec.search.seed,
         engine=spec.engine.kind,
         backend=spec.engine.backend,

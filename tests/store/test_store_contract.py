@@ -30,9 +30,9 @@ from store_samples import (
     write_trial,
 )
 
-from hpo.errors import StoreError, StudyNotFoundError
+from hpo.errors import LeaseLostError, StoreError, StudyBusyError, StudyNotFoundError
 from hpo.records import FoldResult, StudyRecord, StudyState, Trial
-from hpo.store import Changes, Store, StudyWriter
+from hpo.store import MANUAL, Changes, Store, StudyWriter
 
 ODD_NAMES = [
     "it's",
@@ -228,6 +228,96 @@ def test_edits_are_kept_with_the_trial_from_which_they_hold(
     assert store.study("digits").document == third.document
     store.create(make_study("other"))
     assert store.changes("other") == []
+
+
+# Deleting
+
+
+def test_deleting_a_study_leaves_nothing_of_it_and_all_of_the_others(
+    store: Store, writer: StudyWriter, url: str
+):
+    store.create(make_study("other"))
+    other = store.own("other")
+    write_trial(other, 0, full_folds(0))
+    writer.release()
+    other.release()
+    before = dump(url), rows(url, "SELECT * FROM leases")
+    store.create(make_study("third"))
+    third = store.own("third")
+    result = make_fold(
+        0, metrics={"f1": 0.5}, predictions=np.zeros(3), curves={"loss": [1.0]}
+    )
+    third.commit(Changes(started=[Trial(0, PARAMS)], folds=[(0, result)]))
+    third.commit(Changes(lost=[(0, 1, "killed")]))
+    third.change(make_study("third", text="edited"), 1)
+    third.release()
+    tries = store.own("third", kind=MANUAL)
+    tries.commit(Changes(started=[Trial(0, PARAMS)], folds=[(0, result)]))
+    tries.release()
+    store.delete("third")
+    assert (dump(url), rows(url, "SELECT * FROM leases")) == before
+    with pytest.raises(StudyNotFoundError, match="no study 'third'"):
+        store.trials("third")
+
+
+def test_a_study_that_is_being_run_is_not_deleted(
+    store: Store, writer: StudyWriter, url: str
+):
+    write_trial(writer, 0, full_folds(0))
+    before = dump(url)
+    with pytest.raises(StudyBusyError, match="is being run by"):
+        store.delete("digits")
+    assert dump(url) == before
+    writer.release()
+    store.delete("digits")
+    assert store.summaries() == []
+
+
+def test_whoever_held_a_study_that_is_deleted_can_write_nothing(
+    store: Store, writer: StudyWriter
+):
+    writer.delete()
+    with pytest.raises(LeaseLostError, match="taken the study over"):
+        writer.commit(Changes(started=[Trial(0, {})]))
+    writer.release()
+    assert store.create(make_study("digits"))
+    assert store.trials("digits") == []
+
+
+def test_deleting_an_unknown_study_names_a_near_match(
+    store: Store, writer: StudyWriter
+):
+    with pytest.raises(StudyNotFoundError, match="did you mean 'digits'"):
+        store.delete("digts")
+
+
+# Manual trials
+
+
+def test_manual_trials_are_numbered_and_kept_apart(store: Store, writer: StudyWriter):
+    search = write_trial(writer, 0, full_folds(0))
+    writer.release()
+    tries = store.own("digits", kind=MANUAL)
+    first, second = (write_trial(tries, n, full_folds(n + 5)) for n in (0, 1))
+    tries.release()
+    assert_same_trials(store.trials("digits"), [search])
+    assert_same_trials(store.trials("digits", kind=MANUAL), [first, second])
+    line = store.summary("digits")
+    assert (line.n_trials, line.best_score) == (1, search.score)
+
+
+def test_lost_attempts_of_manual_trials_are_not_charged_to_the_search(
+    store: Store, writer: StudyWriter
+):
+    writer.commit(Changes(started=[Trial(0, {})], lost=[(0, 1, "killed")]))
+    writer.release()
+    tries = store.own("digits", kind=MANUAL)
+    tries.commit(Changes(started=[Trial(0, {})], lost=[(0, 2, "killed")]))
+    assert tries.lost_attempts() == {(0, 2): 1}
+    tries.release()
+    writer = store.own("digits")
+    assert writer.lost_attempts() == {(0, 1): 1}
+    writer.release()
 
 
 # Trials and folds
