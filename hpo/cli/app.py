@@ -42,12 +42,19 @@ StoreOption = Annotated[
     ),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to write it.")]
+AllowOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-module", help="Installed package whose code the file may name."
+    ),
+]
+FileArgument = Annotated[Path, typer.Argument(help="Study file (YAML).")]
 NameArgument = Annotated[str, typer.Argument(help="Name of a study; see hpo list.")]
 
 
 @app.command()
 def run(
-    file: Annotated[Path, typer.Argument(help="Study file (YAML).")],
+    file: FileArgument,
     trials: Annotated[
         int | None, typer.Option(help="Total number of trials, over all runs.")
     ] = None,
@@ -69,6 +76,7 @@ def run(
     tracking: Annotated[
         str, typer.Option(help="none: there is no other tracking yet.")
     ] = "none",
+    allow_module: AllowOption = None,
     store: StoreOption = DEFAULT_STORE,
     format_: FormatOption = Format.TABLE,
 ) -> None:
@@ -89,8 +97,100 @@ def run(
         "name": name,
         "engine.kind": engine,
     }
+    allowed = tuple(allow_module or ())
     overrides: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
-    raise typer.Exit(run_study(file, overrides, store, format_))
+    raise typer.Exit(run_study(file, overrides, store, format_, allowed))
+
+
+@app.command()
+def init(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="Study file to write; default: named after the table."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Table to look at (.csv or .parquet).")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Column to predict; default: a likely one.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the file if there is one.")
+    ] = False,
+) -> None:
+    """Write a commented study file that fits a table, ready to be run."""
+    from hpo.cli.init import init_study
+
+    init_study(file, data, target, force=force)
+
+
+@app.command()
+def check(
+    file: FileArgument,
+    time: Annotated[
+        bool, typer.Option("--time", help="Train one fold to estimate the time.")
+    ] = False,
+    jobs: Annotated[
+        int | None, typer.Option(help="Worker processes to estimate for.")
+    ] = None,
+    allow_module: AllowOption = None,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Validate FILE and describe what would run, without training.
+
+    The space and its size, rows, columns and classes, folds and fits; with --time also
+    the time it would take, from one fold that is trained.
+    """
+    from hpo.cli.check import check_study
+
+    check_study(file, tuple(allow_module or ()), jobs, format_, timed=time)
+
+
+@app.command("try")
+def try_(
+    file: FileArgument,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("-p", "--param", help="A hyperparameter's value, as units=64."),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Worker processes; default: one a core.")
+    ] = None,
+    allow_module: AllowOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Judge params of your own in the study of FILE, beside its search.
+
+    What -p does not give has the family's default. The trial is stored apart: it does
+    not count towards the budget and changes nothing in the search.
+    """
+    from hpo.cli.trying import try_params
+
+    allowed = tuple(allow_module or ())
+    raise typer.Exit(try_params(file, param or [], allowed, jobs, store, format_))
+
+
+@app.command()
+def delete(
+    name: NameArgument,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Remove a study and all its trials from the store; asks first."""
+    from hpo.cli.delete import delete_study
+
+    delete_study(name, store, sure=yes)
+
+
+@app.command()
+def doctor(
+    store: StoreOption = DEFAULT_STORE, format_: FormatOption = Format.TABLE
+) -> None:
+    """Look at versions, store, cores, memory and GPUs, and say what to mend."""
+    from hpo.cli.doctor import examine
+
+    raise typer.Exit(examine(store, format_))
 
 
 @app.command("list")
@@ -106,10 +206,18 @@ def list_(
 @app.command()
 def show(
     name: NameArgument,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Look again every 2 seconds.")
+    ] = False,
     store: StoreOption = DEFAULT_STORE,
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Show one study: what it searches, how far it is, and what failed."""
+    if watch:
+        from hpo.cli.watching import watch_study
+
+        watch_study(name, store)
+        return
     from hpo.cli.listing import show_study
 
     show_study(name, store, format_)
@@ -121,13 +229,16 @@ def trials(
     all_: Annotated[
         bool, typer.Option("--all", help="Also trials beyond the one that ended it.")
     ] = False,
+    manual: Annotated[
+        bool, typer.Option("--manual", help="Those of hpo try instead.")
+    ] = False,
     store: StoreOption = DEFAULT_STORE,
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """List the trials of a study with their scores and params."""
     from hpo.cli.listing import list_trials
 
-    list_trials(name, store, format_, everything=all_)
+    list_trials(name, store, format_, everything=all_, manual=manual)
 
 
 @app.command()

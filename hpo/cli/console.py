@@ -89,6 +89,45 @@ def duration(seconds: float | None) -> str:
     return f"{hours}h {minutes:02d}m" if hours else f"{minutes}m {rest:02d}s"
 
 
+def about(seconds: float) -> str:
+    """Word an estimated time roughly.
+
+    Example:
+        >>> about(0.4), about(47), about(700)
+        ('about a second', 'about 50 seconds', 'about 12 minutes')
+        >>> about(9_000), about(400_000)
+        ('about 2.5 hours', 'about 4.6 days')
+    """
+    if seconds < 1.5:
+        return "about a second"
+    if seconds < 90:
+        step = 1 if seconds < 20 else 5 if seconds < 45 else 10
+        return f"about {step * round(seconds / step)} seconds"
+    if seconds < 90 * 60:
+        return f"about {seconds / 60:.0f} minutes"
+    if seconds < 36 * 3_600:
+        return f"about {seconds / 3_600:.2g} hours"
+    return f"about {seconds / 86_400:,.1f} days"
+
+
+def fitting(names: Sequence[str], width: int) -> str:
+    """Join as many names as fit, long ones shortened; say how many more there are.
+
+    Example:
+        >>> fitting(["alpha", "beta", "gamma"], 17), fitting(["alpha", "beta"], 17)
+        ('alpha, 2 more', 'alpha, beta')
+    """
+    short = [name if len(name) <= 30 else f"{name[:27]}..." for name in names]
+    if len(", ".join(short)) <= width:
+        return ", ".join(short)
+    shown: list[str] = []
+    for name in short:
+        if len(", ".join([*shown, name])) > width - len(", 9,999 more") and shown:
+            break
+        shown.append(name)
+    return f"{', '.join(shown)}, {len(short) - len(shown):,} more"
+
+
 def write_json(rows: object) -> None:
     """Write JSON to stdout."""
     sys.stdout.write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")

@@ -24,7 +24,7 @@ from hpo.cli.exit_codes import NO_SUCCESS
 from hpo.errors import StoreError
 from hpo.records import StudyRecord, StudySummary, Trial
 from hpo.report.tables import Row, best_row, counted, study_row, trial_rows
-from hpo.store import Store, masked
+from hpo.store import MANUAL, Store, masked
 
 
 def list_studies(store_url: str, format_: Format) -> None:
@@ -56,13 +56,17 @@ def list_studies(store_url: str, format_: Format) -> None:
 
 
 def list_trials(
-    name: str, store_url: str, format_: Format, *, everything: bool
+    name: str, store_url: str, format_: Format, *, everything: bool, manual: bool
 ) -> None:
-    """Print the trials of a study."""
-    store = _open(store_url)
-    study, stored = store.study(name), store.trials(name)
+    """Print the trials of a study: those of its search, or the ``manual`` ones."""
+    store = open_store(store_url)
+    study, tried = store.study(name), store.trials(name, kind=MANUAL)
+    stored = tried if manual else store.trials(name)
     shown = stored if everything else counted(stored)
     if _written(trial_rows(shown, study.n_folds), format_):
+        return
+    if manual and not tried:
+        say(f"no manual trials in study {name!r}; try params: hpo try FILE -p NAME=1")
         return
     columns = _trial_columns(study.metric, shown)
     made = table(None, *columns, right=tuple(columns))
@@ -70,6 +74,12 @@ def list_trials(
         made.add_row(*cells)
     out().print(made)
     _footnotes(shown, stored)
+    if tried and not manual:
+        say(f"{_manual(len(tried))} of `hpo try` listed apart: --manual")
+
+
+def _manual(n_trials: int) -> str:
+    return f"{n_trials} manual trial{'s' if n_trials != 1 else ''}"
 
 
 def _trial_columns(metric: str, trials: Sequence[Trial]) -> dict[str, list[str]]:
@@ -114,15 +124,18 @@ def show_study(name: str, store_url: str, format_: Format) -> None:
     """Print everything about one study but its trials."""
     from hpo.study.verdict import causes
 
-    store = _open(store_url)
+    store = open_store(store_url)
     study, trials, summary = store.study(name), store.trials(name), store.summary(name)
+    tried = store.trials(name, kind=MANUAL)
+    # The first is what the file said to begin with.
     edited = [
-        {"from_trial": n, "study": document} for n, document in store.changes(name)
+        {"from_trial": n, "study": document} for n, document in store.changes(name)[1:]
     ]
     row = study_row(summary) | {
         "reason": study.reason,
         "seed": study.seed,
         "n_folds": study.n_folds,
+        "n_manual": len(tried),
         "active_seconds": study.active_seconds,
         "fingerprint": study.fingerprint,
         "study": dict(study.document),
@@ -135,7 +148,10 @@ def show_study(name: str, store_url: str, format_: Format) -> None:
         write_csv([row])
         return
     made = table()
-    for label, text in _facts(study, summary, trials):
+    facts = _facts(study, summary, trials)
+    if tried:
+        facts["manual"] = f"{_manual(len(tried))} of `hpo try`, apart from the search"
+    for label, text in facts.items():
         made.add_row(label, clean(text))
     made.show_header = False
     out().print(made)
@@ -149,7 +165,7 @@ def show_study(name: str, store_url: str, format_: Format) -> None:
 
 def _facts(
     study: StudyRecord, summary: StudySummary, trials: Sequence[Trial]
-) -> list[tuple[str, str]]:
+) -> dict[str, str]:
     data, search = study.document["data"], study.document["search"]
     shown = counted(trials)
     n_failed = sum(trial.state == "failed" for trial in shown)
@@ -157,59 +173,46 @@ def _facts(
     of = f" of {search['trials']}" if search.get("trials") else ""
     counts = f"{summary.n_trials}{of} finished, {n_failed} failed, {n_running} begun"
     state = f"{summary.state}: {study.reason}" if study.reason else summary.state
-    return [
-        ("study", study.name),
-        ("state", state),
-        ("run by", summary.owner or "nobody"),
-        ("trials", f"{counts}, {duration(study.active_seconds)}"),
-        ("best", f"{study.metric} {number(summary.best_score)}"),
-        ("model", f"{study.family} ({study.backend}, {study.engine} engine)"),
-        ("strategy", f"{study.strategy}, seed {study.seed}, width {search['width']}"),
-        ("judged by", f"{study.n_folds}-fold cross-validation, {study.task}"),
-        ("data", f"{data['source']}, fingerprint {study.fingerprint[:12]}"),
-    ]
+    return {
+        "study": study.name,
+        "state": state,
+        "run by": summary.owner or "nobody",
+        "trials": f"{counts}, {duration(study.active_seconds)}",
+        "best": f"{study.metric} {number(summary.best_score)}",
+        "model": f"{study.family} ({study.backend}, {study.engine} engine)",
+        "strategy": f"{study.strategy}, seed {study.seed}, width {search['width']}",
+        "judged by": f"{_folds(study)} cross-validation, {study.task}",
+        "data": f"{_source(data['source'])}, fingerprint {study.fingerprint[:12]}",
+    }
+
+
+def _folds(study: StudyRecord) -> str:
+    repeats = study.document["evaluation"].get("repeats", 1)
+    if repeats == 1:
+        return f"{study.n_folds}-fold"
+    return f"{repeats} x {study.n_folds // repeats}-fold"
+
+
+def _source(source: Any) -> str:
+    from hpo.spec.words import exactly
+
+    return exactly(source)
 
 
 def _print_space(study: StudyRecord) -> None:
+    from hpo.spec.words import hyperparameter_words
+
     made = table("space", "hyperparameter", "values")
     for name, given in study.document["space"].items():
-        made.add_row(clean(name), _space_words(given))
+        made.add_row(clean(name), hyperparameter_words(given, value))
     out().print(made)
-
-
-def _space_words(given: Any) -> str:
-    if isinstance(given, list):
-        return ", ".join(value(choice) for choice in given)
-    if not isinstance(given, dict):
-        return value(given)
-    words = []
-    for key, inner in given.items():
-        if key in ("float", "int"):
-            words.append(f"{value(inner[0])} to {value(inner[1])}")
-        elif key in ("choices", "value"):
-            words.append(_space_words(inner))
-        elif key == "when":
-            when = (f"{k} is {_or(v)}" for k, v in inner.items())
-            words.append("if " + " and ".join(when))
-        elif inner is True:
-            words.append(key)
-        elif inner not in (None, False):
-            words.append(f"{key} {value(inner)}")
-    return ", ".join(words)
-
-
-def _or(allowed: Any) -> str:
-    values = allowed if isinstance(allowed, list) else [allowed]
-    return " or ".join(value(choice) for choice in values)
 
 
 def show_best(name: str, store_url: str, format_: Format) -> int:
     """Print the best trial; return the exit code."""
-    store = _open(store_url)
+    store = open_store(store_url)
     study, trials = store.study(name), store.trials(name)
-    search = study.document["search"]
-    has_defaults = search["defaults_first"] and study.strategy != "grid"
-    row = best_row(trials, has_defaults)
+    row = best_row(trials, store.origin(name))
     if row is None:
         say(f"study {name!r} has no successful trial yet", style="yellow")
         return NO_SUCCESS
@@ -267,7 +270,8 @@ def _varying(trials: Sequence[Trial]) -> set[str]:
     return varying if n_trials > 1 else set(seen)
 
 
-def _open(store_url: str) -> Store:
+def open_store(store_url: str) -> Store:
+    """Open a store that must be there already; reading makes none."""
     if not Store.exists(store_url):
         raise StoreError(
             f"store {masked(store_url)}: there is none here; run hpo where the study "

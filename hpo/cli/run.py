@@ -5,37 +5,50 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from hpo.cli.console import Format, clean, duration, say, write_csv, write_json
+from hpo.cli.console import (
+    Format,
+    clean,
+    duration,
+    fitting,
+    say,
+    write_csv,
+    write_json,
+)
 from hpo.cli.exit_codes import INTERRUPTED, NO_SUCCESS
 from hpo.cli.listing import best_table
 from hpo.cli.progress import ProgressBar
 from hpo.errors import Problem, SpecError
 from hpo.report.tables import best_row
 from hpo.spec import read_study
+from hpo.spec.words import changes_table
 from hpo.store import Store, masked
 from hpo.study import Outcome, Prepared, StudyRun, prepare
-from hpo.study.run import default_jobs
+from hpo.study.describe import classes_words, data_words, describe, folds_words
 from hpo.study.verdict import causes
 
 
 def run_study(
-    file: Path, overrides: Mapping[str, Any], store_url: str, format_: Format
+    file: Path,
+    overrides: Mapping[str, Any],
+    store_url: str,
+    format_: Format,
+    allowed_modules: Sequence[str] = (),
 ) -> int:
     """Run a study file and print its result; return the exit code.
 
     Raises:
         HpoError: Anything that keeps it from running; see `hpo.cli.app.main`.
     """
-    spec = read_study(file, overrides=overrides)
+    spec = read_study(file, overrides=overrides, allowed_modules=allowed_modules)
     try:
         prepared = prepare(spec)
     except SpecError as error:
-        raise _located(error, file) from error
+        raise located(error, file) from error
     store = Store(store_url)
     bar = ProgressBar(prepared.plan.metric)
     run = StudyRun(prepared, store, observers=[bar])
@@ -43,44 +56,54 @@ def run_study(
     # every 0.5 ms instead of every 5 ms.
     sys.setswitchinterval(0.0005)
     _introduce(prepared, run, store_url)
-    with bar, _stopped_by_signals(run):
-        outcome = run.execute()
-    return _conclude(prepared, outcome, store_url, format_)
+    with bar, stopped_by_signals(run):
+        try:
+            outcome = run.execute()
+        except SpecError as error:
+            raise located(error, file) from error
+    return _conclude(prepared, outcome, store, format_)
 
 
-def _located(error: SpecError, file: Path) -> SpecError:
+def located(error: SpecError, file: Path) -> SpecError:
+    """Name the file in mistakes that were found after it was read."""
     return SpecError([Problem(f"{file}: {p.where}", p.what) for p in error.problems])
 
 
 def _introduce(prepared: Prepared, run: StudyRun, store_url: str) -> None:
     """Say what will run, and what was decided on the way."""
-    spec, data, plan = prepared.spec, prepared.data, prepared.plan
-    for note in data.notes:
+    spec, plan = prepared.spec, prepared.plan
+    facts = describe(prepared)
+    rows, n_test = facts["data"], prepared.n_test
+    for note in facts["notes"]:
         say(f"note: {note}")
-    what = f"{data.n_classes} classes" if data.n_classes else "regression"
-    n_features = len(data.numeric) + len(data.categorical)
-    say(
-        f"{spec.data.source}: {data.n_rows} rows x {n_features} features, {what}; "
-        f"{prepared.n_test} rows held out for a final test"
-    )
-    size = spec.space.grid.count if spec.search.strategy == "grid" else spec.space.size
+    say(f"{spec.data.name}: {data_words(rows)}; {n_test:,} held out for a final test")
+    if rows["classes"]:
+        say(f"classes: {classes_words(rows)}")
+    elif len(rows["targets"]) > 1:
+        say(f"targets: {fitting(rows['targets'], 70)}")
+    size, jobs = facts["n_combinations"], facts["n_workers"]
     n_combinations = "infinitely many" if size is None else f"{size:,}"
-    jobs = spec.engine.jobs or default_jobs(spec.engine.threads)
     say(
         f"{spec.name}: {spec.model}, {spec.search.strategy} search over "
-        f"{n_combinations} combinations, {len(plan.folds)} folds, metric "
-        f"{plan.metric}, {jobs} worker{'s' if jobs > 1 else ''}, store "
-        f"{masked(store_url)}"
+        f"{n_combinations} combinations, "
+        f"{folds_words(facts['evaluation'], rows['n_groups'])}, metric {plan.metric}, "
+        f"{jobs} worker{'s' if jobs > 1 else ''}, store {masked(store_url)}"
     )
-    for path, old, new in run.changes:
-        say(f"changed since the last run: {path}: was {old!r}, is {new!r}")
+    if run.changes:
+        say(f"changed in the file since the last run:\n{changes_table(run.changes)}")
     n_done = sum(trial.finished for trial in run.trials)
     if not run.is_new:
         say(f"going on with study {spec.name!r}: {n_done} trials are done")
 
 
+class Stoppable(Protocol):
+    """What a signal can ask to end."""
+
+    def request_stop(self) -> None: ...
+
+
 @contextmanager
-def _stopped_by_signals(run: StudyRun) -> Iterator[None]:
+def stopped_by_signals(run: Stoppable) -> Iterator[None]:
     """Stop gracefully at the first signal, at once at the second."""
     seen: list[int] = []
 
@@ -105,7 +128,7 @@ def _stopped_by_signals(run: StudyRun) -> Iterator[None]:
 
 
 def _conclude(
-    prepared: Prepared, outcome: Outcome, store_url: str, format_: Format
+    prepared: Prepared, outcome: Outcome, store: Store, format_: Format
 ) -> int:
     spec = prepared.spec
     n_failed = sum(trial.state == "failed" for trial in outcome.counted)
@@ -116,8 +139,7 @@ def _conclude(
     )
     if n_failed:
         say(f"failures: {causes(outcome.counted)}", style="yellow")
-    has_defaults = spec.search.defaults_first and spec.search.strategy != "grid"
-    row = best_row(outcome.trials, has_defaults)
+    row = best_row(outcome.trials, store.origin(spec.name))
     if row is not None:
         if format_ is Format.TABLE:
             best_table(spec.name, prepared.plan.metric, row, outcome.trials)
@@ -127,7 +149,7 @@ def _conclude(
             write_csv([row])
     elif outcome.state != "interrupted":
         say("no trial succeeded, so there is no best one", style="red")
-    option = "" if store_url == _usual_store() else f" --store {masked(store_url)}"
+    option = "" if store.url == _usual_store() else f" --store {masked(store.url)}"
     if outcome.state == "interrupted":
         say("run the same command again to go on")
         return INTERRUPTED

@@ -26,7 +26,7 @@ search:
   patience: {patience}
   max_failures: 6
   seed: 5
-evaluation: {{folds: 7}}
+evaluation: {{folds: 5}}
 """
 pytestmark = pytest.mark.slow
 
@@ -57,7 +57,7 @@ def test_ten_kills_and_other_numbers_of_workers_change_nothing(
     for attempt in range(40):
         stored = killed.n_folds_stored()
         process = killed.start("run", "study.yaml", "--jobs", str(attempt % 3 + 1))
-        killed.wait_for_folds(process, stored + dice.randrange(12))
+        killed.wait_for_folds(process, stored + dice.randrange(8))
         if n_kills == 10:
             finish(process, 0)
             break

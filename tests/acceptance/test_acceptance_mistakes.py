@@ -122,14 +122,18 @@ def test_several_mistakes_are_reported_together(hpo, edit):
 @pytest.mark.parametrize(
     ("old", "new", "what"),
     [
-        ("folds: 3", "folds: 4", "evaluation.folds: was 3, is 4"),
-        ("DecisionTreeClassifier", "ExtraTreeClassifier", "model: was"),
+        ("folds: 3", "folds: 4", "evaluation.folds 3 4"),
+        (
+            "DecisionTreeClassifier",
+            "ExtraTreeClassifier",
+            "model sklearn.tree.DecisionTreeClassifier",
+        ),
         (
             "folds: 3",
             "folds: 3\n  metric: f1",
-            "evaluation.metric: was not set, is 'f1'",
+            "evaluation.metric not set f1",
         ),
-        ("strategy: grid", "strategy: grid\n  seed: 1", "search.seed: was 0, is 1"),
+        ("strategy: grid", "strategy: grid\n  seed: 1", "search.seed 0 1"),
         ("target: label", "target: label\n  drop: [b]", "data.drop"),
         ("target: label", "target: label\n  test_size: 0.3", "data.test_size"),
     ],
@@ -140,7 +144,7 @@ def test_an_edit_that_makes_scores_incomparable_is_refused(hpo, edit, old, new, 
     edit(old, new)
     code, _, err = hpo("run", "study.yaml")
     assert code == 2
-    assert what in err
+    assert what in " ".join(err.split())
     assert "--name" in err
     assert hpo("trials", "tiny", "--format", "json")[1] == before
     assert hpo("run", "study.yaml", "--name", "another")[0] == 0
@@ -159,7 +163,7 @@ def test_a_wider_space_keeps_the_history(hpo, edit):
     edit("int: [1, 4]", "int: [1, 6]")
     code, _, err = hpo("run", "study.yaml")
     assert code == 0
-    assert "changed since the last run: space.max_depth" in err
+    assert "space.max_depth 1 to 4 1 to 6" in " ".join(err.split())
     _, out, _ = hpo("trials", "tiny", "--format", "csv")
     assert len(out.splitlines()) == 1 + 6
 
