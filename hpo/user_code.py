@@ -9,6 +9,7 @@ for worker processes.
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import sys
 import traceback
@@ -20,6 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from hpo.errors import Problem, SpecError, near_match
+from hpo.quiet import without_notices
 
 _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 MAX_SHOWN = 80
@@ -153,8 +155,10 @@ def _import(module: str, home: Home, where: str) -> ModuleType:
         sys.path.insert(0, folder)
         # The folder may have been looked into before the file was written.
         importlib.invalidate_caches()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        imported = importlib.import_module(module)
+        with without_notices():
+            imported = importlib.import_module(module)
     except SystemExit as error:
         what = f"{module} cannot be imported: it exits when it is imported"
         raise SpecError([Problem(where, what)]) from error

@@ -19,7 +19,7 @@ PACKAGE = Path(hpo.__file__).parent
 # rows here: space and metrics use the types of records.
 LAYERS = [
     {"errors"},
-    {"records"},
+    {"records", "quiet"},
     {"space", "metrics", "seeds", "user_code"},
     {"data", "models", "search", "engines", "store"},
     {"spec", "evaluation"},
@@ -37,6 +37,7 @@ HOMES = {
     "keras": {"models"},
     "keras_tuner": {"models"},
     "optuna": {"search"},
+    "pyarrow": {"data"},
     "sqlalchemy": {"store"},
     "alembic": {"store"},
     "psycopg": {"store"},

@@ -226,6 +226,13 @@ def test_a_range_made_whole_does_not_try_its_numbers_again(name):
     assert make(name, after).propose(14, trials) is None
 
 
+def test_a_choice_that_is_written_otherwise_is_another_one(name):
+    # scikit-learn takes max_features 1 for one feature and 1.0 for all of them.
+    history = [finished(0, {"x": 1})]
+    params = make(name, Space(x=[1.0])).propose(1, history)
+    assert repr(params) == "{'x': 1.0}"
+
+
 def test_true_is_not_the_1_that_was_tried_before(name):
     history = [finished(0, {"x": 1})]
     assert make(name, Space(x=[True])).propose(1, history) == {"x": True}

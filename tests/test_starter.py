@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from hpo.spec import read_study
-from hpo.spec.starter import Facts, digits, quoted, starter, study_name
+from hpo.spec.facts import Facts
+from hpo.spec.starter import digits, quoted, starter, study_name
 
 PLAIN = Facts(
     name="shop",

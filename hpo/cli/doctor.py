@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from hpo.cli import machine
+from hpo.cli import installed, machine
 from hpo.cli.console import Format, clean, out, say, write_csv, write_json
 from hpo.cli.exit_codes import GONE, MISTAKE
-from hpo.cli.machine import Check
+from hpo.cli.installed import Check
 
 if TYPE_CHECKING:
     from hpo.store.health import Health
@@ -45,7 +45,7 @@ def examine(store_url: str, format_: Format) -> int:
 
 def _checks(store_url: str, tensorflow: machine.TensorFlow) -> list[Check]:
     n_workers = machine.usable_cores()
-    first = [machine.python(), *machine.packages()]
+    first = [installed.python(), *installed.packages()]
     rest = [
         *_guarded("cores", lambda: [machine.cores(n_workers)]),
         *_guarded("memory", lambda: [machine.memory(n_workers)]),
@@ -53,7 +53,7 @@ def _checks(store_url: str, tensorflow: machine.TensorFlow) -> list[Check]:
         machine.temporary(),
         machine.clock(),
         *_guarded(STORE, lambda: _of_store(store_url)),
-        machine.mlflow(),
+        installed.mlflow(),
     ]
     # It began first and is waited for last, as it is the slowest by far.
     return [*first, *tensorflow.checks(), *rest]

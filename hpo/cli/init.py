@@ -24,7 +24,8 @@ from hpo.data.roles import (
 from hpo.errors import DataError, Problem, SpecError
 from hpo.records import Dataset
 from hpo.spec import StudySpec, read_study
-from hpo.spec.starter import Facts, digits, starter, study_name
+from hpo.spec.facts import Facts
+from hpo.spec.starter import digits, starter, study_name
 from hpo.user_code import Home
 
 USUAL = Path("study.yaml")

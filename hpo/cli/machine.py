@@ -1,4 +1,4 @@
-"""What `hpo doctor` looks at besides the store: Python, packages, machine, MLflow.
+"""What `hpo doctor` looks at of the machine: TensorFlow, cores, memory, disk, clock.
 
 Each check looks and says what it found and what to do; none changes anything.
 """
@@ -7,30 +7,21 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
-from typing import Literal
-from urllib.parse import urlsplit
 
-State = Literal["ok", "look", "broken"]
+from hpo.cli.installed import Check
 
 WORKER_BYTES = 600e6
 LITTLE_DISK, NO_DISK = 1e9, 100e6
 IMPORT_SECONDS = 60
 SPAWN_SECONDS = 20
-MLFLOW_SECONDS = 2
 EARLIEST_YEAR = 2025
-KEY_PACKAGES = ("numpy", "scikit-learn", "tensorflow", "keras", "optuna", "sqlalchemy")
 
 _TENSORFLOW = """
 import json
@@ -51,88 +42,6 @@ if __name__ == "__main__":
     process.join(%d)
     raise SystemExit(process.exitcode != 0)
 """
-
-
-@dataclass(frozen=True)
-class Check:
-    """One line of the examination.
-
-    Args:
-        check: What was looked at.
-        state: ``look`` is for what works, but not as well as it could.
-        found: What there is.
-        advice: What to do; empty if nothing is to be done.
-    """
-
-    check: str
-    state: State
-    found: str
-    advice: str = ""
-
-    def row(self) -> dict[str, str]:
-        """Return it as a plain row."""
-        return asdict(self)
-
-
-def python() -> Check:
-    """Look at the Python that runs this."""
-    found = f"{sys.version.split()[0]} ({sys.platform}, {sys.prefix})"
-    wanted = str(metadata.metadata("hpo")["Requires-Python"] or "")
-    least = _numbers(wanted.lstrip(">= "))
-    if least and sys.version_info[: len(least)] < least:
-        return Check("python", "broken", found, f"install Python {wanted}")
-    return Check("python", "ok", found)
-
-
-def packages() -> list[Check]:
-    """Look at the installed packages that hpo needs, by their metadata alone."""
-    wrong, right = [], 0
-    for name, least in _required():
-        version = _version(name)
-        if version is None:
-            wrong.append((name, f"{name} is missing", f"'{name}>={least}'"))
-        elif _numbers(version) < _numbers(least):
-            old = f"{name} {version} is older than {least}"
-            wrong.append((name, old, f"'{name}>={least}'"))
-        else:
-            right += 1
-    shown = [f"{n} {_version(n)}" for n in KEY_PACKAGES if _version(n)]
-    made = [
-        Check("hpo", "ok", f"{metadata.version('hpo')}"),
-        Check("packages", "ok", f"{right} as needed: {', '.join(shown)}"),
-    ]
-    for name, what, how in wrong:
-        made.append(Check(name, "broken", what, f"pip install {how}"))
-    return made
-
-
-def _required() -> list[tuple[str, str]]:
-    """Return each package that hpo needs with its lowest version."""
-    found = []
-    for line in metadata.requires("hpo") or ():
-        need, _, marker = line.partition(";")
-        match = re.match(r"([\w.-]+)(\[[^]]*\])?\s*>=\s*([\w.]+)", need.strip())
-        if match and "extra" not in marker:
-            found.append((match[1], match[3]))
-    return found
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """Return the leading numbers of a version: ``2.1.0rc1`` is (2, 1, 0)."""
-    found = []
-    for part in version.split("."):
-        digits = re.match(r"\d+", part)
-        if digits is None:
-            break
-        found.append(int(digits[0]))
-    return tuple(found)
 
 
 class TensorFlow:
@@ -279,43 +188,3 @@ def clock() -> Check:
     if now.year < EARLIEST_YEAR:
         return Check("clock", "broken", found, "set the clock of this machine")
     return Check("clock", "ok", found)
-
-
-def mlflow() -> Check:
-    """Look at MLflow, which no study needs."""
-    version = _version("mlflow") or _version("mlflow-skinny")
-    if version is None:
-        return Check("mlflow", "ok", "not installed; no study needs it")
-    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
-    if not uri:
-        return Check("mlflow", "ok", f"{version}; MLFLOW_TRACKING_URI is not set")
-    found = f"{version}; {_without_password(uri)}"
-    if not uri.startswith(("http://", "https://")):
-        return Check("mlflow", "ok", found)
-    why = _why_unreachable(uri)
-    if why:
-        advice = "start the server or mend MLFLOW_TRACKING_URI; studies run without it"
-        return Check("mlflow", "look", f"{found}: {why}", advice)
-    return Check("mlflow", "ok", f"{found} answers")
-
-
-def _why_unreachable(uri: str) -> str:
-    try:
-        address = uri.rstrip("/") + "/health"
-        with urllib.request.urlopen(address, timeout=MLFLOW_SECONDS):
-            return ""
-    except urllib.error.HTTPError as error:
-        return "" if error.code in (401, 403) else f"answers {error.code}"
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        return f"does not answer ({str(reason)[:100]})"
-
-
-def _without_password(uri: str) -> str:
-    try:
-        parts = urlsplit(uri)
-    except ValueError:
-        return "(not an address)"
-    host = parts.netloc.rpartition("@")[2]
-    shown = f"***@{host}" if "@" in parts.netloc else host
-    return parts._replace(netloc=shown, query="", fragment="").geturl()

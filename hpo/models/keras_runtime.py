@@ -6,17 +6,11 @@ It owns the environment they read and the noise they make. It trains nothing.
 from __future__ import annotations
 
 import os
-import re
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache
 
 from hpo.errors import EngineError
-
-NOTICE = re.compile(rb"(WARNING: All log messages before absl|[IW]\d{4} \d\d:)")
-"""Begins the lines TensorFlow writes to stderr whatever its log level."""
+from hpo.quiet import without_notices
 
 
 @cache
@@ -57,25 +51,3 @@ def _n_threads() -> int:
             f"HPO_THREADS: expected a whole number, at least 1; got {given!r}"
         )
     return int(given)
-
-
-@contextmanager
-def without_notices() -> Iterator[None]:
-    """Leave TensorFlow's start-up notices out of stderr, and nothing else.
-
-    They are written to the file descriptor before any log level applies.
-    """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as caught:
-        os.dup2(caught.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(kept, 2)
-            os.close(kept)
-            caught.seek(0)
-            for line in caught:
-                if not NOTICE.match(line):
-                    os.write(2, line)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.records import Params, ParamValue, Trial
 from hpo.search.random import draw_unvisited
-from hpo.search.strategy import Visited, visit_key
+from hpo.search.strategy import Visited
 from hpo.seeds import PROPOSE, derived_seed
 from hpo.space import (
     Categorical,
@@ -68,7 +68,7 @@ class BayesianStrategy:
             for name, hyperparameter in space.hyperparameters.items()
             if not constant(hyperparameter)
         }
-        self._visited = Visited()
+        self._visited = Visited(space)
         self._told = _ToldStudy(space, self._codes, maximize)
 
     def propose(self, number: int, history: Sequence[Trial]) -> Params | None:
@@ -84,7 +84,7 @@ class BayesianStrategy:
                 # A repeat stays a running trial, and so a liar, for the attempts that
                 # follow: else the model would insist on it.
                 asked.append(trial)
-                if visit_key(params) not in visited:
+                if params not in visited:
                     return params
         finally:
             # What was asked is no part of the history until the loop says so.

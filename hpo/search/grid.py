@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hpo.records import Params, Trial
-from hpo.search.strategy import Visited, visit_key
+from hpo.search.strategy import Visited
 from hpo.space import Space
 
 
@@ -29,7 +29,7 @@ class GridStrategy:
 
     def __init__(self, space: Space) -> None:
         self._cells = space.grid
-        self._visited = Visited()
+        self._visited = Visited(space)
         self._next, self._epoch = 0, 0
 
     @property
@@ -44,7 +44,7 @@ class GridStrategy:
         # A history that only grows leaves the cells before this one visited.
         for index in range(self._next, self._cells.count):
             params = self._cells[index]
-            if visit_key(params) not in visited:
+            if params not in visited:
                 self._next = index
                 return params
         return None

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 
 from hpo.records import Params, Trial
-from hpo.search.strategy import Visited, visit_key
+from hpo.search.strategy import Visited
 from hpo.seeds import PROPOSE, generator
 from hpo.space import Space
 
@@ -30,7 +29,7 @@ class RandomStrategy:
 
     def __init__(self, space: Space, *, seed: int, first: Params | None = None) -> None:
         self._space, self._seed, self._first = space, seed, first
-        self._visited = Visited()
+        self._visited = Visited(space)
 
     def propose(self, number: int, history: Sequence[Trial]) -> Params | None:
         if number == 0 and self._first is not None:
@@ -41,7 +40,7 @@ class RandomStrategy:
 
 
 def draw_unvisited(
-    space: Space, visited: AbstractSet[str], seed: int, number: int
+    space: Space, visited: Visited, seed: int, number: int
 ) -> Params | None:
     """Draw params that are not in ``visited``, or None if the space holds no others.
 
@@ -51,9 +50,9 @@ def draw_unvisited(
     rng = generator(seed, PROPOSE, number)
     for _ in range(N_DRAWS):
         params = space.sample(rng)
-        if visit_key(params) not in visited:
+        if params not in visited:
             return params
     if space.size is None:
         return params
-    left = [cell for cell in space.cells() if visit_key(cell) not in visited]
+    left = [cell for cell in space.cells() if cell not in visited]
     return left[int(rng.integers(len(left)))] if left else None

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from hpo.records import Params, ParamValue, Trial, params_key
+from hpo.space import Categorical, Space
 
 
 class Strategy(Protocol):
@@ -34,33 +35,32 @@ class Strategy(Protocol):
         """
 
 
-def visit_key(params: Params) -> str:
-    """Return a text that two params share if a search need not try both.
-
-    Unlike `hpo.records.params_key` it takes 2.0 for 2: a whole number that was drawn
-    from a range of real numbers is no other choice once the range has become one of
-    whole numbers. True stays apart from 1.
-    """
-    return params_key({name: _whole(value) for name, value in params.items()})
-
-
-def _whole(value: ParamValue) -> ParamValue:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
 class Visited:
-    """The keys of the params in a history, remembered from one call to the next.
+    """The params of a history, remembered from one call to the next.
+
+    ``params in visited`` tells whether a search need not try them again. Numbers of a
+    range count by their value, so that the 2.0 of a range of real numbers is not tried
+    again as 2 once the range has become one of whole numbers; choices are told apart as
+    written, because 1 and 1.0 may mean different things.
 
     ``epoch`` counts the histories that did not continue the one before.
+
+    Args:
+        space: Where params are searched now.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, space: Space) -> None:
         self.epoch = 0
+        self._ranges = {
+            name
+            for name, hyperparameter in space.hyperparameters.items()
+            if not isinstance(hyperparameter, Categorical)
+        }
         self._params: list[Params] = []
         self._keys: set[str] = set()
 
-    def update(self, history: Sequence[Trial]) -> set[str]:
-        """Return the keys of every params in ``history``; see `visit_key`."""
+    def update(self, history: Sequence[Trial]) -> Visited:
+        """Take in the trials that are new, and return this."""
         given = [trial.params for trial in history]
         known = len(self._params)
         if len(given) < known or any(
@@ -68,6 +68,21 @@ class Visited:
         ):
             self._params, self._keys, known = [], set(), 0
             self.epoch += 1
-        self._keys.update(visit_key(params) for params in given[known:])
+        self._keys.update(map(self._key, given[known:]))
         self._params = given
-        return self._keys
+        return self
+
+    def __contains__(self, params: Params) -> bool:
+        return self._key(params) in self._keys
+
+    def _key(self, params: Params) -> str:
+        return params_key(
+            {
+                name: _whole(value) if name in self._ranges else value
+                for name, value in params.items()
+            }
+        )
+
+
+def _whole(value: ParamValue) -> ParamValue:
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -181,7 +181,8 @@ class ManualTry:
         prepared: The study.
         store: Where it is, or will be.
         params: From `manual_params`.
-        make_engine: Makes the engine when there is work; None for the study's own.
+        make_engine: Makes the engine when there is work, of the study whose folds are
+            seeded for tries.
         observers: Called after each commit.
 
     Raises:
@@ -195,13 +196,13 @@ class ManualTry:
         store: Store,
         params: Params,
         *,
-        make_engine: Callable[[], Engine] | None = None,
+        make_engine: Callable[[Prepared], Engine] = local_engine,
         observers: Sequence[Observer] = (),
     ) -> None:
         plan = replace(prepared.plan, purpose=TRY)
         self._prepared = replace(prepared, plan=plan)
         self._store, self._observers = store, observers
-        self._make_engine = make_engine or (lambda: local_engine(self._prepared))
+        self._make_engine = make_engine
         name = prepared.spec.name
         self.is_new_study = store.create(study_record(prepared))
         self._refuse_edits()
@@ -248,7 +249,7 @@ class ManualTry:
             ),
             budget=Budget(1, None, spec.evaluation.fold_timeout_seconds),
             verdict=Verdict(None, 2),
-            make_engine=self._make_engine,
+            make_engine=lambda: self._make_engine(self._prepared),
             writer=OneTrial(self._writer, number),
             trials=known,
             active_seconds=0.0,

@@ -9,6 +9,8 @@ import threading
 import time
 from pathlib import Path
 
+from hpo.errors import Problem, SpecError
+
 
 def make_runner(*args):
     def run(task):
@@ -20,6 +22,10 @@ def make_runner(*args):
 
 def make_failing_runner(text):
     raise ValueError(text)
+
+
+def make_refusing_runner(where, what):
+    raise SpecError([Problem(where, what)])
 
 
 def make_runner_once(flag, code):

@@ -20,7 +20,7 @@ import pytest
 from hpo.engines.engine import TaskMemoryError, TaskTimeoutError, WorkerLostError
 from hpo.engines.local import LocalEngine
 from hpo.engines.local_worker import TaskOutcomeError
-from hpo.errors import EngineError
+from hpo.errors import EngineError, SpecError
 
 SOON = 20  # seconds; far above what is expected, so that a busy machine does not fail
 
@@ -160,6 +160,16 @@ def test_a_runner_that_cannot_be_made_fails_the_task_with_its_own_error():
         with pytest.raises(EngineError, match="ValueError: no such column"):
             engine.submit(("pid",)).result(SOON)
         with pytest.raises(EngineError, match="no such column"):
+            engine.submit(("pid",))
+
+
+def test_a_mistake_found_while_making_a_runner_arrives_as_it_is():
+    with LocalEngine(
+        local_tasks.make_refusing_runner, ("model", "no such module"), n_workers=2
+    ) as engine:
+        with pytest.raises(SpecError, match=r"^model: no such module$"):
+            engine.submit(("pid",)).result(SOON)
+        with pytest.raises(SpecError, match=r"^model: no such module$"):
             engine.submit(("pid",))
 
 

@@ -179,14 +179,10 @@ def attempt(prepared, store, params=PARAMS, *, run=None, stop_after=None):
         prepared,
         store,
         params,
-        make_engine=lambda: ThreadEngine(run or train(prepared), 1),
+        make_engine=lambda prepared: ThreadEngine(run or make_runner(prepared.plan), 1),
         observers=[stop],
     )
     return trying.execute()
-
-
-def train(prepared):
-    return make_runner(replace(prepared.plan, purpose=TRY))
 
 
 def search(prepared, store):
@@ -278,7 +274,7 @@ def test_a_try_that_was_stopped_is_completed_by_the_same_try(prepared, open_stor
     assert 0 < n_done < 3
     other = attempt(prepared, store, PARAMS | {"units": 5})
     assert other.trial.number == 1
-    trained, run = [], train(prepared)
+    trained, run = [], make_runner(replace(prepared.plan, purpose=TRY))
 
     def count(group):
         trained.append(group)
