@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from command_folder import Folder
 from pydantic import BaseModel
 
+from hpo.cli import exit_codes
+from hpo.data import load
+from hpo.errors import SpecError
+from hpo.models import FAMILIES, get_family
+from hpo.models.builder_info import DataInfo
 from hpo.models.vocabulary import KERAS, VOCABULARY
 from hpo.spec import StudySpec, read_study
+from hpo.study.editing import FREE
+from hpo.user_code import Home
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -51,12 +61,133 @@ def test_every_key_of_the_study_file_is_documented(section):
     assert documented == keys_of(annotation)
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "studies").glob("*.yaml")), ids=str)
-def test_every_example_is_a_sound_study_that_says_what_it_shows(file):
-    assert read_study(file).name == file.stem
-    comment = file.read_text().splitlines()[:6]
-    assert comment[0].startswith("# Shows: ")
-    assert any("took" in line.lower() for line in comment)
+def made_pages(monkeypatch) -> dict[Path, str]:
+    """Return the pages as docs/generate.py would write them now."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    return import_module("generate").pages()
+
+
+def test_pages_made_from_the_code_are_as_the_code_is(monkeypatch):
+    stale = [
+        str(path.relative_to(ROOT))
+        for path, text in made_pages(monkeypatch).items()
+        if not path.exists() or path.read_text() != text
+    ]
+    assert not stale, f"run python docs/generate.py: {', '.join(stale)}"
+
+
+def test_no_page_is_left_of_what_there_is_no_more(monkeypatch):
+    made = made_pages(monkeypatch)
+    there = [*(ROOT / "docs/commands").iterdir(), *(ROOT / "docs/families").iterdir()]
+    assert set(there) <= set(made)
+    guides = {ROOT / "docs" / page for page, _ in import_module("texts").GUIDES}
+    assert set(ROOT.glob("docs/*.md")) - set(made) == guides
+
+
+def test_every_family_has_a_page_and_each_range_is_worded_in_full(monkeypatch):
+    pages = made_pages(monkeypatch)
+    families = {path.stem for path in pages if path.parent.name == "families"}
+    assert families == {*FAMILIES, "sklearn.class", "builder"}
+    assert "from 0 to 4294967295" in pages[ROOT / "docs/families/keras-mlp.md"]
+    # By hand from what the families say of themselves.
+    for family, scale in [("sklearn-mlp", "standard"), ("builder", "none")]:
+        page = pages[ROOT / "docs/families" / f"{family}.md"]
+        assert f"(regression only) | {scale} | scaling of the targets" in page
+
+
+def blocks_of(page: Path, kind: str) -> list[str]:
+    found = re.findall(rf"^```{kind}\n(.*?)^```$", page.read_text(), re.M | re.DOTALL)
+    return [
+        block for block in found if kind != "yaml" or re.search("^name: ", block, re.M)
+    ]
+
+
+PAGES = [
+    ROOT / "README.md",
+    *sorted(page for page in (ROOT / "docs").rglob("*.md") if blocks_of(page, "yaml")),
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_study_on_a_page_is_sound(page, tmp_path):
+    for code in blocks_of(page, "python"):
+        if named := re.match(r"# (\w+\.py)\n", code):
+            (tmp_path / named[1]).write_text(code)
+    studies = blocks_of(page, "yaml")
+    assert studies
+    for text in studies:
+        file = tmp_path / "study.yaml"
+        file.write_text(text)
+        spec = read_study(file)
+        task = spec.task or "classification"
+        assert spec.space.names
+        assert (
+            get_family(spec.model, home=Home(tmp_path)).problems(spec.space, task) == []
+        )
+
+
+def test_the_mistake_in_the_readme_is_worded_as_it_is_shown(tmp_path):
+    (study,) = blocks_of(ROOT / "README.md", "yaml")
+    file = tmp_path / "weather.yaml"
+    file.write_text(study.replace("optimizer: [adam, ", "optimizer: [adamm, "))
+    (shown,) = re.findall(r"^weather\.yaml:.*$", README, re.MULTILINE)
+    with pytest.raises(SpecError, match="did you mean 'adam'") as refused:
+        read_study(file)
+    assert str(refused.value).replace(str(file), file.name) == shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "study", ["forest.yaml", pytest.param("digits-own.yaml", marks=pytest.mark.keras)]
+)
+def test_networks_of_the_page_about_them_can_be_built(study, tmp_path):
+    page = ROOT / "docs" / "your-own-network.md"
+    for text in [*blocks_of(page, "python"), *blocks_of(page, "yaml")]:
+        (tmp_path / re.match(r"# (\S+)\n", text)[1]).write_text(text)
+    Folder(tmp_path).hpo("check", study)
+
+
+def test_everything_that_a_builder_is_told_is_documented():
+    text = (ROOT / "docs" / "your-own-network.md").read_text()
+    told = {
+        name for name in dir(DataInfo) if isinstance(getattr(DataInfo, name), property)
+    }
+    told |= {field.name for field in fields(DataInfo)}
+    assert told == set(re.findall(r"^\| `data\.(\w+)` \|", text, re.MULTILINE))
+
+
+def test_every_exit_code_is_in_the_readme_and_on_every_page(monkeypatch):
+    codes = {0, *(v for n, v in vars(exit_codes).items() if n.isupper())}
+    assert codes == {int(c) for c in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)}
+    made_pages(monkeypatch)
+    words = import_module("texts").EXIT_CODES.split("Results")[0]
+    assert codes == {int(number) for number in re.findall(r"\d+", words)}
+
+
+def documented_sources() -> list[str]:
+    table = STUDY_FILE.split("| source | what it is |")[1].split("\n\n")[0]
+    return re.findall(r"^\| `(.*?)` \|", table, re.MULTILINE)
+
+
+@pytest.mark.parametrize("source", documented_sources())
+def test_every_documented_source_is_one(source, tmp_path):
+    (tmp_path / "tables.py").write_text("def load(year=0): ...\n")
+    target = "" if "sklearn" in source else "  target: y\n"
+    file = tmp_path / "study.yaml"
+    file.write_text(
+        f"name: a\ndata:\n  source: {source}\n{target}"
+        "task: classification\nmodel: keras-mlp\nspace: {epochs: 1}\n"
+    )
+    spec = read_study(file)
+    assert spec.data.name in source
+    if spec.data.name.startswith("sklearn."):
+        assert load(spec.data.name, options=spec.data.options).n_rows > 0
+
+
+def test_what_may_be_edited_is_documented():
+    section = STUDY_FILE.split("## Changing the file")[1]
+    for key in FREE:
+        assert key.rpartition(".")[2] in section.split("What would make")[0]
 
 
 def test_the_readme_has_two_commands_of_one_line():
@@ -74,6 +205,6 @@ def test_every_command_is_in_the_readme():
 
 
 def test_links_between_documents_lead_somewhere():
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"

@@ -36,6 +36,7 @@ def blocks_of(page: str) -> list[Block]:
 
 def masked(text: str) -> list[str]:
     """Return the lines with every number as ``#``, and without padding."""
+    text = text.replace("workers", "worker")  # how many is the machine's affair
     lines = [re.sub(r"-?\d+(\.\d+)?(e-?\d+)?", "#", line) for line in text.splitlines()]
     return [" ".join(line.split()) for line in lines]
 
