@@ -90,7 +90,7 @@ def _introduce(prepared: Prepared, run: StudyRun, store_url: str) -> None:
         f"{jobs} worker{'s' if jobs > 1 else ''}, store {masked(store_url)}"
     )
     if run.changes:
-        say(f"changed in the file since the last run:\n{changes_table(run.changes)}")
+        say(f"changed since the last run:\n{changes_table(run.changes)}")
     n_done = sum(trial.finished for trial in run.trials)
     if not run.is_new:
         say(f"going on with study {spec.name!r}: {n_done} trials are done")

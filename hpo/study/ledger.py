@@ -44,6 +44,11 @@ class Ledger:
         self.n_folds_done = sum(len(trial.folds) for trial in trials)
         self._advance()
 
+    @property
+    def n_folds_open(self) -> int:
+        """How many folds of unfinished trials are in."""
+        return sum(map(len, self._folds.values()))
+
     def __len__(self) -> int:
         return len(self.trials)
 

@@ -30,7 +30,7 @@ from hpo.study.failures import failed_results, unexpected
 from hpo.study.groups import Schedule, by_trial
 from hpo.study.heart import Clock, Heart
 from hpo.study.ledger import Ledger
-from hpo.study.progress import Observer, Progress
+from hpo.study.progress import Observer, Pace, Progress
 from hpo.study.rounds import Rounds
 from hpo.study.verdict import Verdict
 from hpo.study.writing import TrialWriter
@@ -97,7 +97,7 @@ class StudyLoop:
         self._stopping = threading.Event()
         self._clock = Clock(active_seconds)
         self._heart = Heart(writer, beat_seconds)
-        self._n_done_before = self._ledger.n_folds_done
+        self._pace = Pace()
 
     @property
     def trials(self) -> list[Trial]:
@@ -301,11 +301,13 @@ class StudyLoop:
         )
 
     def _eta(self, budget: int | None) -> float | None:
-        done = self._ledger.n_folds_done - self._n_done_before
-        if budget is None or done < 1:
+        ledger = self._ledger
+        self._pace.note(ledger.n_folds_done, self._clock.since_start)
+        if budget is None or self._pace.fold_seconds is None:
             return None
-        left = budget * self._schedule.n_folds - self._ledger.n_folds_done
-        eta = max(0.0, left * self._clock.since_start / done)
+        n_trials = budget - ledger.n_finished
+        n_left = n_trials * self._schedule.n_folds - ledger.n_folds_open
+        eta = max(0.0, n_left * self._pace.fold_seconds)
         if self._budget.timeout_seconds is not None:
             eta = min(eta, max(0.0, self._budget.timeout_seconds - self._clock.seconds))
         return eta

@@ -37,4 +37,24 @@ class Progress:
     finished: Sequence[Trial] = ()
 
 
+class Pace:
+    """How fast folds come in, from the first one on: starting workers is no part of it.
+
+    Attributes:
+        fold_seconds: Seconds from one fold to the next, or None before the second.
+    """
+
+    def __init__(self) -> None:
+        self.fold_seconds: float | None = None
+        self._first: tuple[int, float] | None = None
+
+    def note(self, n_folds: int, seconds: float) -> None:
+        """Take in that ``n_folds`` are done, ``seconds`` after the start."""
+        if self._first is None:
+            self._first = n_folds, seconds
+        n_first, since = self._first
+        if n_folds > n_first:
+            self.fold_seconds = (seconds - since) / (n_folds - n_first)
+
+
 Observer = Callable[[Progress], None]
