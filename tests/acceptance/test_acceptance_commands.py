@@ -338,7 +338,7 @@ def test_what_was_edited_is_shown_and_counted_in(hpo, edit):
     _, err = hpo("run", "study.yaml")
     assert has(
         err,
-        "changed in the file since the last run:",
+        "changed since the last run:",
         "key was is",
         "space.max_depth 1 to 4 1 to 5",
         "search.trials not set 14",
