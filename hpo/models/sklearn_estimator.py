@@ -101,10 +101,19 @@ class SklearnEstimator:
         return tuple(self._class().get_params(deep=False))
 
     def _why_not(self, name: str, value: ParamValue) -> str | None:
-        from sklearn.utils._param_validation import InvalidParameterError
+        from sklearn.utils._param_validation import (
+            InvalidParameterError,
+            validate_parameter_constraints,
+        )
 
+        # Of this one alone: a study file may list thousands of choices.
+        constraints = self._class._parameter_constraints
+        if name not in constraints:
+            return None
         try:
-            self._class(**{name: value})._validate_params()
+            validate_parameter_constraints(
+                {name: constraints[name]}, {name: value}, self._class.__name__
+            )
         except InvalidParameterError as error:
             return _reworded(str(error), value)
         return None
