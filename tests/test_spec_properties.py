@@ -567,3 +567,19 @@ def test_a_strange_but_sound_file_is_read_soon(read, text, n_cells):
     assert n_cells in (None, spec.space.grid.count)
     assert seconds < MAX_SECONDS
     assert growth < MAX_KILOBYTES
+
+
+def test_thousands_of_choices_for_an_estimator_are_judged_soon(tmp_path):
+    import sklearn.svm  # noqa: F401, its import is not what is measured
+
+    def read(text):
+        with pytest.raises(SpecError, match="expected one of 'linear'") as refused:
+            read_study(file)
+        return refused.value.problems
+
+    text = space_of([f"kernel: [{many('k{n}', 4000)}]"])
+    file = tmp_path / "x.yaml"
+    file.write_text(text.replace("model: any", "model: sklearn.svm.SVC"))
+    mistakes, seconds, _ = measured(read, text)
+    assert len(mistakes) <= 51
+    assert seconds < MAX_SECONDS
