@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from hpo.errors import Problem
 from hpo.models.vocabulary import ENTRIES, LBFGS
-from hpo.space import Space, constant
+from hpo.space import Categorical, Space, constant
 from hpo.space.conditions import as_tuple
 
 
@@ -55,16 +55,22 @@ def _optimizers(space: Space) -> set[object]:
     default = ENTRIES["optimizer"].default
     if given is None:
         return {default}
-    chosen: set[object] = set(given.values or ("?",))
+    # A range is no choice of optimizers, and has too many values to look at.
+    chosen: set[object] = {"?"}
+    if isinstance(given, Categorical):
+        chosen = set(given.choices)
     return chosen | {default} if given.when else chosen
 
 
-def _met(space: Space, name: str, seen: frozenset[str] = frozenset()) -> set[str]:
+def _met(space: Space, name: str) -> set[str]:
     """Return the optimizers with which ``name`` can be active, by its conditions."""
     met = {str(optimizer) for optimizer in _optimizers(space)}
-    for parent, allowed in (space.declared[name].when or {}).items():
-        if parent == "optimizer":
-            met &= {str(value) for value in as_tuple(allowed)}
-        if parent not in seen:
-            met &= _met(space, parent, seen | {name})
+    waiting, seen = [name], {name}
+    while waiting:
+        for parent, allowed in (space.declared[waiting.pop()].when or {}).items():
+            if parent == "optimizer":
+                met &= {str(value) for value in as_tuple(allowed)}
+            if parent not in seen:
+                seen.add(parent)
+                waiting.append(parent)
     return met

@@ -17,7 +17,7 @@ from hpo.models.preprocessing import MAX_CATEGORIES
 from hpo.models.settings import Settings
 from hpo.models.vocabulary import KERAS, SKLEARN
 from hpo.records import Params
-from hpo.space import Hyperparameter, Space
+from hpo.space import Categorical, Hyperparameter, Space
 from hpo.study.prepare import Prepared
 
 
@@ -110,12 +110,15 @@ def _corners(space: Space) -> list[Params] | None:
 
 
 def _ends(name: str, hp: Hyperparameter) -> list[Any]:
-    values = [v for v in hp.values or () if v is not None]
-    if name in ("hidden_layers", "batch_norm") and values:
-        return [*values]
-    has_none = hp.values is not None and None in list(hp.values)[:10_000]
-    ends = [min(values), max(values)] if values else [hp.nearest(0), hp.nearest(1e300)]
-    return [*dict.fromkeys(ends), *([None] if has_none else [])]
+    """Return the values that can make the smallest or the largest network."""
+    if isinstance(hp, Categorical):
+        values: list[Any] = [value for value in hp.choices if value is not None]
+        if values and name not in ("hidden_layers", "batch_norm"):
+            values = [*dict.fromkeys([min(values), max(values)])]
+        return [*values, *([None] if None in hp.choices else [])]
+    if name == "hidden_layers" and hp.values is not None:
+        return [*hp.values]  # the family allows few
+    return [*dict.fromkeys([hp.nearest(hp.low), hp.nearest(hp.high)])]
 
 
 def _written_out(

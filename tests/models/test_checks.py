@@ -6,6 +6,7 @@ import pytest
 
 from hpo.models import get_family
 from hpo.models.checks import pipeline_problems
+from hpo.models.effects import without_effect
 from hpo.models.vocabulary import ENTRIES, PIPELINE
 from hpo.space import Categorical, Float, Int, Space
 
@@ -141,3 +142,26 @@ def test_the_shared_names_are_in_the_vocabulary():
         "target_scale": "standard",
         "class_weight": None,
     }
+
+
+@pytest.mark.parametrize("family", ["keras-mlp", "sklearn-mlp"])
+def test_a_range_of_optimizers_is_refused_without_looking_at_every_number(family):
+    space = Space(optimizer=Int(0, 9 * 10**15), momentum=Float(0, 0.9))
+    wrong = {problem.where for problem in get_family(family).problems(space, None)}
+    assert wrong == {"optimizer"}
+
+
+def test_conditions_that_meet_again_and_again_are_followed_once():
+    # Each level depends on both of the level before: 2**40 ways lead to the optimizer.
+    levels = {"a0": Categorical(["x"], when={"optimizer": "sgd"})}
+    levels["b0"] = levels["a0"]
+    for level in range(1, 40):
+        when = {f"a{level - 1}": "x", f"b{level - 1}": "x"}
+        levels[f"a{level}"] = levels[f"b{level}"] = Categorical(["x"], when=when)
+    space = Space(
+        optimizer=["sgd", "adam"],
+        beta_1=Float(0.5, 0.9, when={"a39": "x"}),
+        **levels,
+    )
+    wrong = {p.where for p in without_effect("keras-mlp", space)}
+    assert wrong == {"beta_1"}
