@@ -169,3 +169,11 @@ def test_the_next_run_removes_what_a_killed_one_left(tmp_path, monkeypatch):
     scratch.remove_scratch(own)
     assert not own.exists()
     assert (tmp_path / "hpo-run-of-somebody-else").exists()
+
+
+def test_no_model_can_overwrite_what_the_next_trial_trains_on(large, tmp_path):
+    small = make_plan(large.data.X.iloc[:500].drop(columns=["town", "kind"]))
+    for plan, files in ((small, None), (large, None), (large, FoldFiles(tmp_path))):
+        fold = PreparedFolds(plan, files=files).get(0, Preparation())
+        for array in (fold.X_train, fold.y_train, fold.X_val, fold.y_val):
+            assert not array.flags.writeable

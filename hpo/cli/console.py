@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -37,7 +37,10 @@ def err() -> Console:
 
 def _console(file: Any) -> Console:
     width = None if file.isatty() else NARROWEST
-    return Console(file=file, width=width, highlight=False, soft_wrap=False)
+    # No markup: names and units may stand in brackets.
+    return Console(
+        file=file, width=width, highlight=False, soft_wrap=False, markup=False
+    )
 
 
 def clean(text: object) -> str:
@@ -53,12 +56,21 @@ def say(message: str, *, style: str = "") -> None:
     err().print(text, soft_wrap=True)
 
 
+class CleanTable(Table):
+    """A table whose texts cannot move the cursor: a store may come from anybody."""
+
+    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
+        """Add a row of texts."""
+        safe = (clean(cell) if isinstance(cell, str) else cell for cell in cells)
+        super().add_row(*safe, **options)
+
+
 def table(title: str | None = None, *columns: str, right: Sequence[str] = ()) -> Table:
     """Return an empty table in the style of the house."""
-    made = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    made = CleanTable(title=title, title_justify="left", box=None, pad_edge=False)
     for column in columns:
         made.add_column(
-            column,
+            clean(column),
             justify="right" if column in right and column != "params" else "left",
             overflow="fold",
             header_style="bold",

@@ -235,7 +235,7 @@ def best_table(name: str, metric: str, row: Row, trials: Sequence[Trial]) -> Non
     )
     beside = defaults is not None and row["number"] != 0
     columns = ("hyperparameter", "best", *(("defaults",) if beside else ()))
-    out().print(title, markup=False)
+    out().print(clean(title))
     made = table(None, *columns)
     first = trials[0].params if trials else {}
     for key in dict.fromkeys([*row["params"], *(first if beside else ())]):

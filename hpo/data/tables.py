@@ -6,6 +6,7 @@ no value: imputing, encoding and scaling belong to each fold.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,8 @@ from hpo.data.wish import Wish
 from hpo.data.words import Rows, count, examples, listed, quoted, shortened
 from hpo.errors import DataError, near_match
 from hpo.records import Dataset
+
+_PLAIN_WHOLE = re.compile(r"-?(0|[1-9]\d{0,14})(\.0*)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -207,14 +210,22 @@ def _read_groups(table: Table, name: str) -> NDArray[np.int64]:
     place = f"{table.place}: group {name!r}"
     if (missing := np.flatnonzero(column.missing)).size:
         raise DataError(f"{place}: expected one in {_every_row(missing, table.rows)}")
-    texts = column.texts
-    codes = {text: code for code, text in enumerate(dict.fromkeys(texts))}
+    labels = _group_labels(column)
+    codes = {label: code for code, label in enumerate(dict.fromkeys(labels))}
     if len(codes) < 2:
         raise DataError(
-            f"{place}: every row is of the group {shortened(texts[0])!r}; rows are "
-            "split by groups, so at least 2 are needed"
+            f"{place}: every row is of the group {shortened(column.texts[0])!r}; rows "
+            "are split by groups, so at least 2 are needed"
         )
-    return np.array([codes[text] for text in texts], np.int64)
+    return np.array([codes[label] for label in labels], np.int64)
+
+
+def _group_labels(column: Column) -> Sequence[object]:
+    """Return what tells groups apart: 1 and 1.0 are one, unless texts like 01 occur."""
+    texts = column.texts
+    if all(map(_PLAIN_WHOLE.fullmatch, texts)):
+        return [float(text) for text in texts]
+    return texts
 
 
 def _read_targets(table: Table, names: Sequence[str], wish: Wish) -> Target:

@@ -25,7 +25,7 @@ CACHED_BYTES = 512 * 2**20
 
 @dataclass(frozen=True)
 class Fold:
-    """One fold, its features ready for a family; the arrays may be read-only."""
+    """One fold, its features ready for a family; the arrays are read-only."""
 
     X_train: NDArray[Any]
     y_train: NDArray[Any]
@@ -72,7 +72,16 @@ class PreparedFolds:
         train, val = self._plan.folds[fold]
         arrays = self._shared(fold, preparation) or self._prepare(fold, preparation)
         y = self._plan.data.y
-        return Fold(arrays[0], y[train], arrays[1], y[val])
+        prepared = Fold(arrays[0], y[train], arrays[1], y[val])
+        # Every trial trains on these: a model that overwrites its input must copy it.
+        for array in (
+            prepared.X_train,
+            prepared.y_train,
+            prepared.X_val,
+            prepared.y_val,
+        ):
+            array.setflags(write=False)
+        return prepared
 
     def _shared(
         self, fold: int, preparation: Preparation

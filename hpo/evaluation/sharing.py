@@ -121,11 +121,13 @@ class FoldFiles:
         folder = self._path(key)
         try:
             os.utime(folder)
-            files = sorted(folder.iterdir())
+            files = sorted(folder.iterdir(), key=lambda file: file.name)
             # As plain arrays: a memmap would hand its kind on to all results.
-            return tuple(np.asarray(np.load(f, mmap_mode="r")) for f in files)
+            arrays = tuple(np.asarray(np.load(f, mmap_mode="r")) for f in files)
         except FileNotFoundError:
             return None
+        # None while another process removes the folder.
+        return arrays or None
 
     def put(self, key: object, arrays: tuple[NDArray[Any], ...]) -> None:
         """Write arrays for other processes; does nothing where there is no room."""
@@ -161,6 +163,9 @@ class FoldFiles:
         for folder, size in zip(kept, sizes, strict=True):
             if excess <= 0:
                 return
-            # Those who have it mapped keep it until they let it go.
-            shutil.rmtree(folder, ignore_errors=True)
+            # Renamed first, so that nobody reads half of it; those who have it mapped
+            # keep it until they let it go.
+            gone = folder.with_name(f"{folder.name}-{os.getpid()}")
+            folder.rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)
             excess -= size

@@ -9,6 +9,7 @@ it missed its heartbeats.
 from __future__ import annotations
 
 import getpass
+import math
 import os
 import socket
 import sys
@@ -165,11 +166,13 @@ def _rebooted(then: str) -> bool:
 def _gone(pid: int, started: float) -> bool:
     """Tell whether the process with this id and start time has ended."""
     now_started = _started(pid)
+    if now_started == -math.inf:
+        return False
     return now_started is None or abs(now_started - started) > 1.0
 
 
 def _started(pid: int) -> float | None:
-    """Return when a process started, or None if it has ended.
+    """Return when a process started, or None if it has ended; -inf if that is hidden.
 
     On Linux in clock ticks since the machine's start: the time of day would move with
     the clock, and make a living process look like another one.
@@ -178,7 +181,7 @@ def _started(pid: int) -> float | None:
         try:
             stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
         except OSError:
-            return None
+            return None if _has_ended(pid) else -math.inf
         state, *fields = stat.rpartition(")")[2].split()
         return None if state in "ZX" else float(fields[18])
     import psutil
@@ -189,6 +192,17 @@ def _started(pid: int) -> float | None:
         return None if zombie else float(process.create_time())
     except psutil.NoSuchProcess:
         return None
+
+
+def _has_ended(pid: int) -> bool:
+    """Tell it of a process whose files are hidden, as on machines with many users."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def _user() -> str:

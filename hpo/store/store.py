@@ -6,6 +6,7 @@ Rows never leave this package: what goes in and out are the frozen records.
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -191,7 +192,10 @@ class Store:
             result = connection.execute(sa.insert(t.studies).values(**values))
             key = result.inserted_primary_key
             assert key is not None
-            connection.execute(sa.insert(t.leases).values(study_id=key[0], token=0))
+            # Not 0: the id may have been that of a deleted study, whose owner sleeps
+            # and must not find its own token again.
+            token = secrets.randbelow(2**30)
+            connection.execute(sa.insert(t.leases).values(study_id=key[0], token=token))
 
     def own(self, name: str, *, kind: TrialKind = SEARCH) -> StudyWriter:
         """Take the lease of a study and return what writes its trials of one kind.

@@ -55,6 +55,11 @@ def manual_params(
     Raises:
         SpecError: A name is unknown or inactive, or the family refuses a value.
     """
+    # First those that say how often others are repeated: of a wrong one too many.
+    counts = {hp.repeat for hp in space.declared.values() if hp.repeat} & given.keys()
+    if counts:
+        only = Space(**{name: given[name] for name in counts})
+        _refuse(family.problems(only, task, n_outputs), given)
     chosen = _Chosen(space, family.defaults(task), given)
     for name in dict.fromkeys(
         [*map(chosen.declared_name, space.names), *space.declared]
@@ -64,10 +69,13 @@ def manual_params(
     if problems:
         raise SpecError(problems)
     params = chosen.params | {n: v for n, v in given.items() if n in chosen.foreign}
-    refused = family.problems(Space(**params), task, n_outputs)
-    if refused:
-        raise SpecError([Problem(_option(p.where, given), p.what) for p in refused])
+    _refuse(family.problems(Space(**params), task, n_outputs), given)
     return params
+
+
+def _refuse(problems: Sequence[Problem], given: Mapping[str, ParamValue]) -> None:
+    if problems:
+        raise SpecError([Problem(_option(p.where, given), p.what) for p in problems])
 
 
 class _Chosen:
@@ -224,7 +232,8 @@ class ManualTry:
         stored = self._store.trials(self._prepared.spec.name, kind=MANUAL)
         same = [t for t in stored if params_key(t.params) == params_key(params)]
         for trial in same:
-            if not trial.finished:
+            # Code of the user's may have changed since: no score of old and new folds.
+            if not trial.finished and not (trial.folds and self._is_users_code):
                 return trial
         if same and same[-1].state == "complete" and not self._is_users_code:
             return same[-1]

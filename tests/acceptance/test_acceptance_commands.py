@@ -366,3 +366,9 @@ def test_run_says_what_the_classes_and_folds_are(hpo):
         "classes: yes 64 (80.0 %), no 16 (20.0 %)",
         "3 stratified folds, 2 times anew, metric accuracy",
     )
+
+
+def test_names_in_brackets_are_shown_as_they_are(hpo, edit):
+    edit("a,b,kind,label", "wind [m/s],temp [/C],kind [bold],label", "table.csv")
+    out, _ = hpo("check", "study.yaml")
+    assert has(out, "wind [m/s], temp [/C]", "kind [bold]")

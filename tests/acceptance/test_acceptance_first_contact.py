@@ -346,7 +346,7 @@ def test_doctor_says_when_tensorflow_does_not_start(folder, monkeypatch):
 
 def slow_study(n_trials=40):
     return TINY.replace("trials: 4", f"trials: {n_trials}").replace(
-        "epochs: 3", "epochs: 400"
+        "[2, 9]}, epochs: 3", "[2, 64]}, epochs: 400"
     )
 
 

@@ -141,3 +141,17 @@ def test_the_order_is_a_feature_if_it_is_named(load_text):
 def test_lines_are_those_of_the_file_after_sorting(load_text):
     with pytest.raises(DataError, match=r"'x' \(line 2\)"):
         load_text("a,t,y\nx,3,u\n6,1,v\n7,1,u\n8,1,u\n", order="t")
+
+
+def test_a_group_is_the_same_however_its_number_is_written(load_text):
+    rows = ["1,0.5,a", "1.0,0.25,b", "2,0.5,a", "2.,1,b", "-3,0,a", "-3.00,1,b"]
+    text = "who,x,y\n" + "\n".join(rows) + "\n"
+    data = load_text(text, target="y", group="who")
+    assert data.groups.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+def test_groups_that_are_not_all_numbers_are_told_apart_as_text(load_text):
+    rows = ["1,0.5,a", "1.0,0.25,b", "01,0.5,a", "1,1,b"]
+    text = "who,x,y\n" + "\n".join(rows) + "\n"
+    data = load_text(text, target="y", group="who")
+    assert data.groups.tolist() == [0, 1, 2, 0]

@@ -284,6 +284,19 @@ def test_whoever_held_a_study_that_is_deleted_can_write_nothing(
     assert store.trials("digits") == []
 
 
+def test_a_sleeping_owner_cannot_write_into_the_next_study_of_that_name(
+    store: Store, writer: StudyWriter
+):
+    writer.delete()
+    store.create(make_study("digits"))
+    other = store.own("digits")
+    other.commit(Changes(started=[Trial(0, {"units": 9})]))
+    with pytest.raises(LeaseLostError, match="taken the study over"):
+        writer.commit(Changes(folds=full_folds(0)))
+    assert store.trials("digits") == [Trial(0, {"units": 9})]
+    other.release()
+
+
 def test_deleting_an_unknown_study_names_a_near_match(
     store: Store, writer: StudyWriter
 ):

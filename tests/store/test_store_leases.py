@@ -271,7 +271,18 @@ def test_each_owner_has_a_token_of_its_own(brisk: Store, url: str):
     for _ in range(4):
         brisk.own("digits").release()
         tokens += rows(url, "SELECT token FROM leases")
-    assert tokens == [(1,), (2,), (3,), (4,)]
+    first = tokens[0][0]
+    assert tokens == [(first + n,) for n in range(4)]
+
+
+def test_a_study_does_not_begin_with_the_token_of_a_deleted_one(brisk: Store, url: str):
+    tokens = set()
+    for n in range(5):
+        brisk.create(make_study(f"again-{n}"))
+        brisk.own(f"again-{n}").release()
+        tokens |= set(rows(url, "SELECT max(token) FROM leases"))
+        brisk.delete(f"again-{n}")
+    assert len(tokens) > 1
 
 
 @pytest.mark.slow

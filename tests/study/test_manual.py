@@ -103,6 +103,7 @@ def test_numbers_get_the_type_that_a_search_gives_them():
             {"momentum": 0.5},
             r"^-p momentum: is only used if optimizer is sgd, and here it is adam$",
         ),
+        ({"hidden_layers": 3 * 10**8}, r"^-p hidden_layers: must be at most 64"),
         ({"units_1": 4}, r"^-p units_1: there is none, because hidden_layers is 1$"),
         ({"dropout": 0.1}, r"^-p dropout: .*keras-mlp has it"),
     ],
