@@ -222,6 +222,8 @@ class StudyLoop:
             if not future.cancelled():
                 self._collect(future, group, results, lost)
         fresh = [(n, r) for n, r in results if self._ledger.is_open(n, r.fold)]
+        # A trial that has failed meanwhile is finished, whatever its other folds meet.
+        lost = [entry for entry in lost if self._ledger.is_open(entry[0], entry[1])]
         for number, result in fresh:
             self._ledger.add(number, result)
         finished = self._ledger.settle(list(dict.fromkeys(n for n, _ in fresh)))

@@ -281,6 +281,36 @@ def test_a_lost_worker_costs_nothing_but_time(stores, group_limit):
     assert table(disturbed) == table(undisturbed)
 
 
+class LateLossEngine(ThreadEngine):
+    """Loses the worker of fold 1 of trial 0, long after fold 0 has failed the trial."""
+
+    def __init__(self):
+        super().__init__(self._outcome, 2)
+        self._late: Future[Any] = Future()
+
+    @staticmethod
+    def _outcome(group):
+        (pair,) = group
+        if pair.number == 0:
+            return [(0, FoldResult(pair.fold, failure="error", error="Boom"))]
+        return score_group(group)
+
+    def submit(self, task: Any, *, timeout: float | None = None) -> Future[Any]:
+        (pair,) = task
+        if (pair.number, pair.fold) == (0, 1):
+            return self._late
+        if pair.number == 3 and not self._late.done():
+            self._late.set_exception(WorkerLostError("killed by signal 9"))
+        return super().submit(task, timeout=timeout)
+
+
+def test_a_worker_that_is_lost_with_a_fold_of_a_failed_trial_costs_nothing(store):
+    run(store, trials=8, max_failures=99, engine=LateLossEngine())
+    trials = store.trials("s")
+    assert [trial.state for trial in trials] == ["failed"] + 7 * ["complete"]
+    assert trials[0].failure == "error"
+
+
 def test_a_fold_that_loses_three_workers_fails_alone(store):
     def fate(group, n_before):
         guilty = any(p.number == 1 for p in group)
