@@ -307,8 +307,9 @@ class LateLossEngine(ThreadEngine):
 def test_a_worker_that_is_lost_with_a_fold_of_a_failed_trial_costs_nothing(store):
     run(store, trials=8, max_failures=99, engine=LateLossEngine())
     trials = store.trials("s")
-    assert [trial.state for trial in trials] == ["failed"] + 7 * ["complete"]
-    assert trials[0].failure == "error"
+    assert len(trials) == 8
+    assert all(trial.finished for trial in trials)
+    assert (trials[0].state, trials[0].failure) == ("failed", "error")
 
 
 def test_a_fold_that_loses_three_workers_fails_alone(store):
