@@ -18,3 +18,15 @@ def make_folder(tmp_path):
         return made
 
     return make
+
+
+@pytest.fixture
+def edit(tmp_path):
+    """Return what replaces a text in a file, which must hold it."""
+
+    def replace(old, new, name="study.yaml"):
+        text = (tmp_path / name).read_text()
+        assert old in text
+        (tmp_path / name).write_text(text.replace(old, new))
+
+    return replace

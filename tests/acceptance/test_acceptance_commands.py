@@ -60,16 +60,6 @@ def hpo(tmp_path, monkeypatch, capsys):
     return run
 
 
-@pytest.fixture
-def edit(tmp_path):
-    def replace(old, new, name="study.yaml"):
-        text = (tmp_path / name).read_text()
-        assert old in text
-        (tmp_path / name).write_text(text.replace(old, new))
-
-    return replace
-
-
 def has(text, *parts):
     """Tell whether the words of each part follow each other, however spaced."""
     plain = " ".join(text.split())

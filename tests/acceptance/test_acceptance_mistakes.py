@@ -45,16 +45,6 @@ def hpo(tmp_path, monkeypatch, capsys):
     return run
 
 
-@pytest.fixture
-def edit(tmp_path):
-    def replace(old, new, name="study.yaml"):
-        text = (tmp_path / name).read_text()
-        assert old in text
-        (tmp_path / name).write_text(text.replace(old, new))
-
-    return replace
-
-
 def test_a_missing_file_is_named_with_a_near_match(hpo):
     code, _, err = hpo("run", "studdy.yaml")
     assert code == 2
