@@ -16,7 +16,7 @@ from hpo.models.builder_code import BuilderCode, kind_of
 from hpo.models.builder_info import DataInfo
 from hpo.models.builder_keras import COURSE, OPTIMIZER
 from hpo.models.checks import pipeline_problems, wrong_values
-from hpo.models.family import FitRequest, Fitted
+from hpo.models.family import FitRequest, Fitted, one_by_one
 from hpo.models.vocabulary import ENTRIES, KERAS, PIPELINE, pipeline_defaults
 from hpo.records import Params, ParamValue, Task, params_key
 from hpo.space import Float, Hyperparameter, Space
@@ -78,14 +78,11 @@ class Builder:
         return params_key(params)
 
     def fit_group(self, requests: Sequence[FitRequest]) -> list[Fitted | Exception]:
-        results: list[Fitted | Exception] = []
-        for request in requests:
-            try:
-                with LOCK:
-                    results.append(self._fit(request))
-            except Exception as error:  # the contract: a failure is a result
-                results.append(error)
-        return results
+        return one_by_one(self._fit_alone, requests)
+
+    def _fit_alone(self, request: FitRequest) -> Fitted:
+        with LOCK:
+            return self._fit(request)
 
     def _fit(self, request: FitRequest) -> Fitted:
         own = request.params.get("random_state")

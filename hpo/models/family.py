@@ -6,7 +6,7 @@ It never splits, preprocesses or scores data, and it is never shown a validation
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -114,3 +114,16 @@ class Family(Protocol):
         is known) and leaves its neighbours untouched. Results are in the order of
         requests.
         """
+
+
+def one_by_one(
+    fit: Callable[[FitRequest], Fitted], requests: Sequence[FitRequest]
+) -> list[Fitted | Exception]:
+    """Train each request by itself, as a family's `Family.fit_group` may."""
+    results: list[Fitted | Exception] = []
+    for request in requests:
+        try:
+            results.append(fit(request))
+        except Exception as error:  # the contract: a failure is a result
+            results.append(error)
+    return results

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.errors import Problem, near_match
 from hpo.models.checks import pipeline_problems, wrong_values
-from hpo.models.family import FitRequest, Fitted
+from hpo.models.family import FitRequest, Fitted, one_by_one
 from hpo.models.sklearn_classes import (
     counterpart,
     find_class,
@@ -88,13 +88,7 @@ class SklearnEstimator:
         return params_key(params)
 
     def fit_group(self, requests: Sequence[FitRequest]) -> list[Fitted | Exception]:
-        results: list[Fitted | Exception] = []
-        for request in requests:
-            try:
-                results.append(self._fit(request))
-            except Exception as error:  # the contract: a failure is a result
-                results.append(error)
-        return results
+        return one_by_one(self._fit, requests)
 
     @property
     def _names(self) -> tuple[str, ...]:

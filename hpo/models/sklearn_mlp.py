@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.errors import Problem, TrialError
 from hpo.models import checks, vocabulary
-from hpo.models.family import FitRequest, Fitted
+from hpo.models.family import FitRequest, Fitted, one_by_one
 from hpo.models.settings import Settings
 from hpo.models.sklearn_epochs import Epochs, fit_at_once, fit_lbfgs
 from hpo.models.stopping import (
@@ -69,13 +69,7 @@ class SklearnMlp:
         return params_key(params)
 
     def fit_group(self, requests: Sequence[FitRequest]) -> list[Fitted | Exception]:
-        results: list[Fitted | Exception] = []
-        for request in requests:
-            try:
-                results.append(fit(request))
-            except Exception as error:  # the contract: a failure is a result
-                results.append(error)
-        return results
+        return one_by_one(fit, requests)
 
 
 def fit(request: FitRequest) -> Fitted:
