@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.errors import Problem, TrialError
 from hpo.models import checks, vocabulary
-from hpo.models.family import FitRequest, Fitted
+from hpo.models.family import FitRequest, Fitted, one_by_one
 from hpo.models.keras_network import Architecture, build, stream
 from hpo.models.keras_program import Program, Programs
 from hpo.models.keras_runtime import prepare
@@ -63,13 +63,10 @@ class KerasMlp:
         return network, settings.batch_size
 
     def fit_group(self, requests: Sequence[FitRequest]) -> list[Fitted | Exception]:
-        results: list[Fitted | Exception] = []
-        for request in requests:
-            try:
-                results.append(fit(request))
-            except Exception as error:  # the contract: a failure is a result
-                results.append(_named(error))
-        return results
+        return [
+            _named(result) if isinstance(result, Exception) else result
+            for result in one_by_one(fit, requests)
+        ]
 
 
 def fit(request: FitRequest) -> Fitted:
