@@ -10,10 +10,14 @@ import argparse
 import os
 import platform
 import resource
+import signal
+import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -92,29 +96,47 @@ def spend(work: str, seconds: float) -> None:
             pass
 
 
-def create_study(store: Any, name: str, n_folds: int, seed: int) -> None:
-    """Store a study without data, so that a `StudyLoop` can run it."""
+DOCUMENT = {
+    "data": {"source": "sklearn.digits"},
+    "space": {
+        "dropout": {"float": [0, 0.5]},
+        "momentum": {"float": [0, 0.99]},
+        "shape": {"float": [-1, 1]},
+        "learning_rate": {"float": [1e-4, 1e-1], "log": True},
+        "l2": {"float": [1e-6, 1e-2], "log": True},
+        "units": {"int": [8, 256]},
+    },
+    "search": {"strategy": "random", "defaults_first": False},
+}
+"""What a study of `make_space` is, as far as MLflow is told."""
+
+
+def study_record(name: str, n_folds: int, seed: int) -> Any:
+    """Return a study without data."""
     from hpo.records import StudyRecord
 
-    store.create(
-        StudyRecord(
-            name=name,
-            state="queued",
-            document={},
-            text="",
-            folder="",
-            fingerprint="",
-            family="no-op",
-            strategy="",
-            metric="accuracy",
-            task="classification",
-            n_folds=n_folds,
-            seed=seed,
-            engine="local",
-            backend="",
-            created_at=datetime.now(UTC),
-        )
+    return StudyRecord(
+        name=name,
+        state="queued",
+        document=DOCUMENT,
+        text="",
+        folder="",
+        fingerprint="",
+        family="no-op",
+        strategy="",
+        metric="accuracy",
+        task="classification",
+        n_folds=n_folds,
+        seed=seed,
+        engine="local",
+        backend="",
+        created_at=datetime.now(UTC),
     )
+
+
+def create_study(store: Any, name: str, n_folds: int, seed: int) -> None:
+    """Store a study without data, so that a `StudyLoop` can run it."""
+    store.create(study_record(name, n_folds, seed))
 
 
 def make_loop(
@@ -146,6 +168,62 @@ def make_loop(
         active_seconds=0.0,
         observers=observers,
     )
+
+
+# MLflow
+
+
+def log_naively(client: Any, experiment: str, content: Any) -> None:
+    """Write a trial with one call each for making, filling and ending its run."""
+    from mlflow.entities import Metric, Param
+
+    run = client.create_run(
+        experiment, start_time=content.start, tags=content.tags, run_name=content.name
+    )
+    metrics = [Metric(p.key, p.value, p.timestamp, p.step) for p in content.points]
+    params = [Param(name, text) for name, text in content.params.items()]
+    client.log_batch(run.info.run_id, metrics, params)
+    client.set_terminated(run.info.run_id, content.status, content.end)
+
+
+@contextmanager
+def mlflow_server(folder: Path) -> Iterator[str]:
+    """Run MLflow's server, of one worker and on SQLite; give its address."""
+    own = folder / f"server-{time.monotonic_ns()}"
+    own.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{own / 'mlflow.db'}"]
+    command += ["--artifacts-destination", str(own / "artifacts")]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, start_new_session=True, **quiet)
+    uri = f"http://127.0.0.1:{port}"
+    try:
+        until = time.monotonic() + 120
+        while not answers(f"{uri}/health"):
+            if time.monotonic() > until:
+                raise TimeoutError("MLflow's server did not start within 120 s")
+            time.sleep(0.2)
+        yield uri
+    finally:
+        # Gently, so that its worker's processor time is counted as ours.
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 # The machine

@@ -106,7 +106,9 @@ def _argument(argument: Any) -> str:
 
 def _default(option: Any) -> str:
     if option.envvar:
-        return f"`${option.envvar}`, else `{option.default}`"
+        variable = f"`${option.envvar}`"
+        usual = option.default
+        return variable if usual is None else f"{variable}, else `{usual}`"
     if option.is_flag:
         return "no"
     if option.default in (None, (), []):

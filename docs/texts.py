@@ -19,13 +19,19 @@ EXAMPLES = {
     "trials": ["hpo trials digits", "hpo trials digits --format csv > trials.csv"],
     "best": ["hpo best digits", "hpo best digits --format json"],
     "delete": ["hpo delete digits"],
+    "sync": [
+        "hpo sync",
+        "hpo sync digits --tracking http://127.0.0.1:5000",
+    ],
+    "ui": ["hpo ui", "hpo ui digits --port 5001"],
     "doctor": ["hpo doctor", "hpo doctor --store sqlite:///studies.db"],
 }
 
 EXIT_CODES = """\
 Exit codes: 0 done; 2 a mistake in the file, the data or the command; 3 the study is
 being run by another process; 4 no trial succeeded; 5 the store or the workers went
-away; 130 interrupted. Results go to stdout, everything else to stderr."""
+away, or MLflow where it is needed; 130 interrupted. Results go to stdout, everything
+else to stderr."""
 
 FAMILIES = {
     "keras-mlp": "hpo/models/vocabulary.py",
@@ -39,7 +45,11 @@ GUIDES = (
     ("tutorial.md", "a study from a CSV file to a result, step by step"),
     ("study-file.md", "every key and every hyperparameter"),
     ("your-own-network.md", "a Python function that builds the network"),
+    ("keras-tuner.md", "a `build(hp)` function or a HyperModel, unchanged"),
+    ("python.md", "`import hpo`: the same without files"),
+    ("mlflow.md", "what MLflow shows of a study, when, and what it never gets"),
     ("how-it-works.md", "how the promises are kept"),
+    ("service.md", "with PostgreSQL and MLflow, by Docker Compose or without it"),
     ("contributing.md", "the four commands and the map of the code"),
     ("changelog.md", "what changed"),
 )

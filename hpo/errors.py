@@ -9,7 +9,9 @@
     * StudyBusyError    another process runs the study
   * StoreError          the database cannot be opened, read or written
     * LeaseLostError    another process owns the study now; stop at once
+    * MirrorTakenError  another process sends the study to MLflow now; stop sending
   * EngineError         the workers cannot be started, or keep dying
+  * TrackingError       MLflow does not answer, or refuses what it is sent
 
 A message gives the place, what was expected, what was got and the way out. Anything
 else that escapes is a bug, and ``except HpoError`` does not hide it.
@@ -98,8 +100,16 @@ class LeaseLostError(StoreError):
     """Another process took the study over; nothing more may be written."""
 
 
+class MirrorTakenError(StoreError):
+    """Another process sends the study to MLflow; the study itself is not concerned."""
+
+
 class EngineError(HpoError):
     """The engine cannot run tasks any more."""
+
+
+class TrackingError(HpoError):
+    """MLflow does not answer or refuses; the store has it all, so nothing is lost."""
 
 
 def near_match(value: object, choices: Collection[str]) -> str:

@@ -23,10 +23,13 @@ Params: TypeAlias = Mapping[str, ParamValue]
 
 Task: TypeAlias = Literal["classification", "regression"]
 TrialState: TypeAlias = Literal["running", "complete", "stopped", "failed"]
+TrialKind: TypeAlias = Literal["search", "manual"]
 StudyState: TypeAlias = Literal[
     "queued", "running", "interrupted", "complete", "failed", "cancelled"
 ]
 FAILURE_KINDS = ("error", "nan", "timeout", "memory", "worker-lost")
+STOPPED = "stopped"
+"""In place of a kind of failure for a fold that was stopped as hopeless."""
 
 
 def params_key(params: Params) -> str:
@@ -132,9 +135,11 @@ class FoldResult:
         predictions: Out-of-fold predictions on the validation rows, in the order of the
             fold: probabilities, shape (n_val, n_classes), or values in the units of the
             data, shape (n_val,) or (n_val, n_outputs).
-        failure: One of `FAILURE_KINDS`, or None if the fold ended well.
+        failure: One of `FAILURE_KINDS`, or `STOPPED`; None if the fold ended well.
         error: The traceback of a failed fold.
         engine: What trained it, for example ``keras 3.15.1 tensorflow 2.21.0 fit``.
+        finished_at: When it was written, aware UTC; None until the store has done so.
+            No part of what a fold is: folds that differ in it alone are equal.
     """
 
     fold: int
@@ -152,6 +157,7 @@ class FoldResult:
     failure: str | None = None
     error: str | None = None
     engine: str = ""
+    finished_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -167,6 +173,9 @@ class Trial:
         failure: Kind of the lowest failed fold.
         error: Its traceback.
         beyond_stop: Finished after the trial that ended the study: kept, not counted.
+        created_at: When it was first written, aware UTC; None until the store has done
+            so. No part of what a trial is: trials that differ in times alone are equal.
+        finished_at: When its end was written, likewise; None while it runs.
     """
 
     number: int
@@ -177,6 +186,8 @@ class Trial:
     failure: str | None = None
     error: str | None = None
     beyond_stop: bool = False
+    created_at: datetime | None = field(default=None, compare=False)
+    finished_at: datetime | None = field(default=None, compare=False)
 
     @property
     def finished(self) -> bool:
@@ -215,7 +226,8 @@ def judge(trial: Trial, folds: Mapping[int, FoldResult], n_folds: int) -> Trial:
             return _with(trial, "running", [folds[fold] for fold in sorted(folds)])
         counted.append(folds[index])
         if folds[index].failure is not None:
-            return _with(trial, "failed", counted)
+            stopped = folds[index].failure == STOPPED
+            return _with(trial, "stopped" if stopped else "failed", counted)
     return _with(trial, "complete", counted)
 
 
@@ -232,7 +244,28 @@ def _with(trial: Trial, state: TrialState, folds: Sequence[FoldResult]) -> Trial
         failure=failed.failure if failed else None,
         error=failed.error if failed else None,
         beyond_stop=trial.beyond_stop,
+        created_at=trial.created_at,
+        finished_at=trial.finished_at,
     )
+
+
+@dataclass(frozen=True)
+class TrialOutline:
+    """What a glance at the store tells about a trial.
+
+    Args:
+        kind: ``search``, or ``manual`` for params of a person's own.
+        number: Within its study and kind.
+        state: As stored.
+        beyond_stop: Whether it is kept but not counted.
+        n_folds: How many of its folds are in.
+    """
+
+    kind: TrialKind
+    number: int
+    state: TrialState
+    beyond_stop: bool
+    n_folds: int
 
 
 @dataclass(frozen=True)

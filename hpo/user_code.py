@@ -26,6 +26,10 @@ from hpo.quiet import without_notices
 _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 MAX_SHOWN = 80
 
+OBJECTIVE, KERAS_TUNER = "objective", "keras_tuner"
+KINDS = (KERAS_TUNER, OBJECTIVE)
+"""What code may be besides a builder: ``objective:module:function`` and so on."""
+
 
 @dataclass(frozen=True)
 class Home:
@@ -38,6 +42,17 @@ class Home:
 
     folder: Path = Path()
     allowed: tuple[str, ...] = ()
+
+
+def kind_of(model: str) -> str:
+    """Return the kind of code that a model names, or an empty text.
+
+    Example:
+        >>> kind_of("objective:mine:elbo"), kind_of("objective:build")
+        ('objective', '')
+    """
+    kind, _, rest = model.partition(":")
+    return kind if kind in KINDS and ":" in rest else ""
 
 
 def why_malformed(name: str) -> str | None:

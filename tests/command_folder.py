@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -15,7 +17,10 @@ HPO = [sys.executable, "-m", "hpo"]
 
 
 class Folder:
-    """An empty folder in which commands are run."""
+    """An empty folder in which commands are run.
+
+    Nothing is sent to MLflow unless a command says where with ``--tracking``.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -23,20 +28,30 @@ class Folder:
     def write(self, name: str, text: str) -> None:
         (self.path / name).write_text(text)
 
-    def hpo(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    def hpo(
+        self, *words: str, code: int = 0, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end; it must exit with ``code``."""
         done = subprocess.run(
-            [*HPO, *words], cwd=self.path, capture_output=True, text=True, timeout=300
+            [*HPO, *words],
+            cwd=self.path,
+            env=_environment(words, env),
+            capture_output=True,
+            text=True,
+            timeout=300,
         )
         assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
         assert "Traceback" not in done.stderr
         return done
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(
+        self, *words: str, env: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
         """Start a command and go on."""
         return subprocess.Popen(
             [*HPO, *words],
             cwd=self.path,
+            env=_environment(words, env),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -70,6 +85,13 @@ class Folder:
         while self.n_folds_stored() <= more_than and process.poll() is None:
             assert time.monotonic() < deadline, "no fold was stored in time"
             time.sleep(0.005)
+
+
+def _environment(words: Sequence[str], env: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the variables of a command."""
+    told = any(word.partition("=")[0] == "--tracking" for word in words)
+    tracking = {} if told else {"MLFLOW_TRACKING_URI": "none"}
+    return {**os.environ, **tracking, **(env or {})}
 
 
 def family_of(process):

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -35,6 +35,40 @@ class NoServerError(Exception):
     """There is no server, and none can be started."""
 
 
+class Server:
+    """A server of our own that a test may stop and start again.
+
+    Attributes:
+        url: Its address, as its administrator.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._user = folder, _user()
+        self._programs = _programs()
+        self._port = _free_port()
+        if self._user is not None:
+            os.chown(folder, self._user.pw_uid, self._user.pw_gid)
+        self._run("initdb", *INITDB_OPTIONS)
+        self.url = f"postgresql://hpo:unchecked@127.0.0.1:{self._port}/postgres"
+
+    def start(self) -> None:
+        # Commits of a killed client survive without fsync; only a power cut needs it.
+        options = (
+            f"-c listen_addresses=127.0.0.1 -p {self._port} -k {self._folder} "
+            f"-c fsync=off -c max_connections=60 -c shared_buffers=32MB"
+        )
+        log = self._folder / "log"
+        self._run("pg_ctl", "-w", "-t", "60", "-l", log, "-o", options, "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop it ``fast``, as an administrator does, or ``immediate``, as a crash."""
+        self._run("pg_ctl", "-w", "-t", "60", "-m", mode, "stop")
+
+    def _run(self, program: str, *words: str | Path) -> None:
+        command = [self._programs / program, "-D", self._folder / "data", *words]
+        _run(command, self._user, self._folder)
+
+
 @contextmanager
 def postgres_or_skip() -> Iterator[str]:
     """Yield the address of a server, as its administrator; skip where there is none.
@@ -42,9 +76,19 @@ def postgres_or_skip() -> Iterator[str]:
     With ``HPO_REQUIRE_POSTGRES=1`` a missing server fails the test instead.
     """
     given = os.environ.get(VARIABLE)
+    if given:
+        yield given
+        return
+    with server_or_skip() as server:
+        yield server.url
+
+
+@contextmanager
+def server_or_skip() -> Iterator[Server]:
+    """Yield a server of our own; skip, or fail, where none can be started."""
     try:
-        with nullcontext(given) if given else temporary_server() as url:
-            yield url
+        with stoppable_server() as server:
+            yield server
     except NoServerError as error:
         if os.environ.get(REQUIRED) == "1":
             pytest.fail(f"{error}; {REQUIRED}=1 forbids to skip", pytrace=False)
@@ -76,32 +120,23 @@ def _administer(url: sa.URL, statement: str, name: str) -> None:
 
 @contextmanager
 def temporary_server() -> Iterator[str]:
+    """Yield the address of a server of our own, as its administrator."""
+    with stoppable_server() as server:
+        yield server.url
+
+
+@contextmanager
+def stoppable_server() -> Iterator[Server]:
     """Start a server on a free port of 127.0.0.1; stop and delete it at the end."""
-    programs = _programs()
-    user = _user()
     folder = Path(tempfile.mkdtemp(prefix="hpo-pg-", dir="/tmp"))
     try:
-        if user is not None:
-            os.chown(folder, user.pw_uid, user.pw_gid)
-        data, port = folder / "data", _free_port()
-        _run(
-            [programs / "initdb", "-D", data, *INITDB_OPTIONS],
-            user,
-            folder,
-        )
-        # Commits of a killed client survive without fsync; only a power cut needs it.
-        options = (
-            f"-c listen_addresses=127.0.0.1 -p {port} -k {folder} -c fsync=off "
-            f"-c max_connections=60 -c shared_buffers=32MB"
-        )
-        control = [programs / "pg_ctl", "-D", data, "-w", "-t", "60"]
-        log = folder / "log"
+        server = Server(folder)
         try:
-            _run([*control, "-l", log, "-o", options, "start"], user, folder)
-            yield f"postgresql://hpo:unchecked@127.0.0.1:{port}/postgres"
+            server.start()
+            yield server
         finally:
             with suppress(NoServerError):
-                _run([*control, "-m", "immediate", "stop"], user, folder)
+                server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -19,7 +19,7 @@ PACKAGE = Path(hpo.__file__).parent
 # rows here: space and metrics use the types of records.
 LAYERS = [
     {"errors"},
-    {"records", "quiet"},
+    {"records", "quiet", "crash_points"},
     {"space", "metrics", "seeds", "user_code"},
     {"data", "models", "search", "engines", "store"},
     {"spec", "evaluation"},
@@ -35,8 +35,8 @@ LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in mod
 HOMES = {
     "tensorflow": {"models"},
     "keras": {"models"},
-    "keras_tuner": {"models"},
-    "optuna": {"search"},
+    "keras_tuner": {"models", "space/from_keras_tuner.py"},
+    "optuna": {"search", "api/study.py", "space/from_optuna.py"},
     "pyarrow": {"data"},
     "sqlalchemy": {"store"},
     "alembic": {"store"},
@@ -45,6 +45,8 @@ HOMES = {
     "dask": {"engines/dask.py"},
     "distributed": {"engines/dask.py"},
     "mlflow": {"tracking"},
+    "plotly": {"report"},
+    "cloudpickle": {"api"},
     "typer": {"cli"},
     "rich": {"cli", "report"},
     "ruamel": {"spec"},

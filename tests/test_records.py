@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -77,6 +78,17 @@ def test_judging_keeps_what_a_trial_is_and_leaves_the_given_one_alone():
     judged = judge(beyond, by_fold(good(0)), 1)
     assert (judged.number, judged.params, judged.beyond_stop) == (3, TRIAL.params, True)
     assert beyond.state == "running"
+
+
+@pytest.mark.parametrize("folds", [(good(0),), (good(0), good(1)), (bad(0),)])
+def test_judging_keeps_times_and_times_make_no_difference(folds):
+    began, ended = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
+    timed = dataclasses.replace(TRIAL, created_at=began, finished_at=ended)
+    dated = [dataclasses.replace(fold, finished_at=ended) for fold in folds]
+    judged = judge(timed, by_fold(*dated), 2)
+    assert (judged.created_at, judged.finished_at) == (began, ended)
+    assert {fold.finished_at for fold in judged.folds} == {ended}
+    assert judged == judge(TRIAL, by_fold(*folds), 2)
 
 
 def test_judging_twice_changes_nothing():

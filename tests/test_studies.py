@@ -14,10 +14,12 @@ import pytest
 from command_folder import Folder
 
 from hpo.spec import read_study
+from hpo.spec.model import NO_DATA
 from hpo.study.prepare import prepare
 
 STUDIES = Path(__file__).parents[1] / "studies"
 FILES = sorted(STUDIES.rglob("*.yaml"))
+WITHOUT_EPOCHS = {"wine-forest", "pipeline", "heater"}
 every_study = pytest.mark.parametrize(
     "file", FILES, ids=lambda file: str(file.relative_to(STUDIES))
 )
@@ -44,6 +46,28 @@ def test_every_study_says_first_what_it_shows_and_honestly_how_long_it_took(file
             assert re.fullmatch(r"# Took \d+ s on 2 cores, start-up included\.", line)
 
 
+@every_study
+def test_the_readme_says_how_every_study_is_run_and_the_study_says_the_same(file):
+    path = file.relative_to(STUDIES.parent)
+    says = [line for line in comment_of(file) if line.startswith("# Run it: ")]
+    assert says == [f"# Run it: hpo run {path}"]
+    assert f"`hpo run {path}`" in (STUDIES / "README.md").read_text()
+
+
+def test_the_readme_names_every_example_and_no_other():
+    text = (STUDIES / "README.md").read_text()
+    scripts = [
+        path for path in STUDIES.rglob("*.py") if "\nRun it: " in path.read_text()
+    ]
+    assert scripts
+    for path in scripts:
+        command = f"python {path.relative_to(STUDIES.parent)}"
+        assert f"\nRun it: {command}\n" in path.read_text()
+        assert f"`{command}`" in text
+    commands = re.findall(r"`(?:hpo run|python) (\S+)`", text)
+    assert len(set(commands)) == len(commands) == len(FILES) + len(scripts)
+
+
 def test_no_two_studies_have_the_same_name():
     names = [read_study(file).name for file in FILES]
     assert len(set(names)) == len(names)
@@ -54,6 +78,9 @@ def test_every_study_has_data_and_folds(file):
     prepared = prepare(read_study(file))
     evaluation = prepared.spec.evaluation
     assert len(prepared.plan.folds) == evaluation.folds * evaluation.repeats
+    if prepared.spec.data.name == NO_DATA:
+        assert prepared.data.n_rows == 0
+        return
     scored = np.concatenate([rows for _, rows in prepared.plan.folds])
     # Every row that is not held out is scored once in each repeat.
     n_rows = prepared.data.n_rows - prepared.n_test
@@ -67,7 +94,7 @@ def test_every_study_runs(file, studies):
     # Fewer epochs: that it runs is to be seen here, not how well.
     text, n_found = re.subn(r"(?m)^  epochs: \d+$", "  epochs: 2", copy.read_text())
     copy.write_text(text)
-    assert n_found == 1 or file.stem == "wine-forest"
+    assert n_found == (0 if file.stem in WITHOUT_EPOCHS else 1)
     folder = Folder(copy.parent)
     folder.hpo("run", copy.name, "--trials", "2", "--jobs", "2")
     assert folder.n_folds_stored() == 2 * read_study(copy).evaluation.n_folds
@@ -99,19 +126,21 @@ def test_the_three_strategies_search_one_space_by_the_same_folds():
     assert len(list(specs[1].space.grid)) == 48  # as its comment says
 
 
-def test_shallow_and_deep_differ_only_in_features_and_depth():
-    parts = {}
-    for file in (STUDIES / "shallow-or-deep").glob("*.yaml"):
-        document = read_study(file).to_document()
-        parts[file.stem] = (
-            document["data"].pop("source"),
-            document["space"].pop("hidden_layers"),
-        )
-        del document["name"]
-        parts.setdefault("rest", document)
-        assert document == parts["rest"]
-    assert parts["shallow-raw"][0] == parts["deep-raw"][0]
-    assert parts["shallow-raw"][1] == parts["shallow-engineered"][1]
+def test_shallow_and_deep_differ_only_in_points_features_and_depth():
+    folder = STUDIES / "shallow-or-deep"
+    documents = {f.stem: read_study(f).to_document() for f in folder.glob("*.yaml")}
+    names = product(["circles", "spirals"], ["shallow", "deep"], ["raw", "engineered"])
+    assert set(documents) == {"-".join(name) for name in names}
+    layers = {}
+    for name, document in documents.items():
+        points, depth, features = name.split("-")
+        assert document.pop("name") == name
+        assert document["data"].pop("source") == f"{points}:{features}"
+        del document["data"]["target"]
+        layers.setdefault(depth, document["space"].pop("hidden_layers"))
+    first, *others = documents.values()
+    assert all(other == first for other in others)
+    assert layers == {"shallow": 1, "deep": {"int": [2, 5]}}
 
 
 def test_both_sets_of_spirals_have_the_same_points(monkeypatch):
@@ -127,6 +156,20 @@ def test_both_sets_of_spirals_have_the_same_points(monkeypatch):
     angle = np.arctan2(engineered.sine, engineered.cosine) + 5 * np.pi * radius
     np.testing.assert_allclose(radius * np.cos(angle), raw.x, atol=1e-9)
     np.testing.assert_allclose(radius * np.sin(angle), raw.y, atol=1e-9)
+
+
+def test_both_sets_of_circles_have_the_same_points(monkeypatch):
+    monkeypatch.syspath_prepend(STUDIES / "shallow-or-deep")
+    import circles
+
+    raw, engineered = circles.raw(), circles.engineered()
+    assert list(raw.ring) == list(engineered.ring)
+    assert sorted(raw.ring.value_counts()) == [300, 300]
+    np.testing.assert_allclose(engineered.radius**2, raw.x**2 + raw.y**2, rtol=1e-12)
+    means = engineered.groupby("ring").radius.mean()
+    # Noise across the ring adds about noise**2 / (2 * radius) to the mean radius.
+    assert means["inner"] == pytest.approx(0.5 + 0.15**2 / 1.0, abs=0.03)
+    assert means["outer"] == pytest.approx(1.0 + 0.15**2 / 2.0, abs=0.03)
 
 
 def test_the_weather_is_made_again_byte_for_byte(studies):

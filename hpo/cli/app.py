@@ -21,6 +21,7 @@ from hpo.errors import (
     SpecError,
     StoreError,
     StudyBusyError,
+    TrackingError,
 )
 
 DEFAULT_STORE = "sqlite:///hpo.db"
@@ -48,6 +49,14 @@ AllowOption = Annotated[
         "--allow-module", help="Installed package whose code the file may name."
     ),
 ]
+TrackingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking",
+        envvar="MLFLOW_TRACKING_URI",
+        help="Address of MLflow, or none; default: mlflow.db in this folder.",
+    ),
+]
 FileArgument = Annotated[Path, typer.Argument(help="Study file (YAML).")]
 NameArgument = Annotated[str, typer.Argument(help="Name of a study; see hpo list.")]
 
@@ -73,9 +82,7 @@ def run(
     engine: Annotated[
         str | None, typer.Option(help="Where folds train: local.")
     ] = None,
-    tracking: Annotated[
-        str, typer.Option(help="none: there is no other tracking yet.")
-    ] = "none",
+    tracking: TrackingOption = None,
     allow_module: AllowOption = None,
     store: StoreOption = DEFAULT_STORE,
     format_: FormatOption = Format.TABLE,
@@ -87,8 +94,6 @@ def run(
     """
     from hpo.cli.run import run_study
 
-    if tracking != "none":
-        raise typer.BadParameter("expected none", param_hint="--tracking")
     given = {
         "search.trials": trials,
         "search.timeout": timeout,
@@ -99,7 +104,7 @@ def run(
     }
     allowed = tuple(allow_module or ())
     overrides: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
-    raise typer.Exit(run_study(file, overrides, store, format_, allowed))
+    raise typer.Exit(run_study(file, overrides, store, tracking, format_, allowed))
 
 
 @app.command()
@@ -253,6 +258,41 @@ def best(
     raise typer.Exit(show_best(name, store, format_))
 
 
+@app.command()
+def sync(
+    name: Annotated[
+        str | None, typer.Argument(help="Name of a study; default: all of them.")
+    ] = None,
+    tracking: TrackingOption = None,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Send to MLflow what it does not have yet, or has lost.
+
+    A run sends its trials itself; this is for what MLflow missed while it was down,
+    for studies run with --tracking none, and for a new MLflow.
+    """
+    from hpo.cli.sync import sync_studies
+
+    raise typer.Exit(sync_studies(name, tracking, store))
+
+
+@app.command()
+def ui(
+    name: Annotated[
+        str | None, typer.Argument(help="Study whose page to name; default: all.")
+    ] = None,
+    port: Annotated[
+        int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)
+    ] = 5000,
+    tracking: TrackingOption = None,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Start the MLflow UI on this machine and print the address of each study."""
+    from hpo.cli.ui import serve_ui
+
+    raise typer.Exit(serve_ui(name, port, tracking, store))
+
+
 def main() -> None:
     """Run the command line and exit with the documented code."""
     try:
@@ -273,7 +313,7 @@ def _report(error: HpoError) -> int:
     say(str(error), style="red")
     if isinstance(error, StudyBusyError | LeaseLostError):
         return BUSY
-    if isinstance(error, StoreError | EngineError):
+    if isinstance(error, StoreError | EngineError | TrackingError):
         return GONE
     if isinstance(error, SpecError) and len(error.problems) > 1:
         say(f"{len(error.problems)} mistakes; nothing was run")

@@ -28,6 +28,7 @@ from hpo.study import Prepared, prepare
 from hpo.study.describe import classes_words, data_words, describe, folds_words
 from hpo.study.estimate import Estimate, estimate
 from hpo.study.network import row_shape
+from hpo.user_code import OBJECTIVE, kind_of
 
 TEXT_WIDTH = 67
 """Columns beside the labels of the facts."""
@@ -99,6 +100,10 @@ def _print(prepared: Prepared, facts: dict[str, Any]) -> None:
 def _lines(facts: dict[str, Any]) -> dict[str, str]:
     data, evaluation = facts["data"], facts["evaluation"]
     also = ", ".join(evaluation["metrics"])
+    metric = evaluation["metric"] + (f"; recorded too: {also}" if also else "")
+    if not data["n_rows"]:
+        judged = folds_words(evaluation)
+        return {"data": "none", "judged by": judged, "metric": metric} | _work(facts)
     lines = {"data": f"{data['source']}: {data_words(data)}"}
     for kind in ("numeric", "categorical"):
         if data[kind]:
@@ -118,7 +123,7 @@ def _lines(facts: dict[str, Any]) -> dict[str, str]:
         else f"none; the search has all {data['n_train']:,} rows"
     )
     lines["judged by"] = folds_words(evaluation, data["n_groups"])
-    lines["metric"] = evaluation["metric"] + (f"; recorded too: {also}" if also else "")
+    lines["metric"] = metric
     if network := _network(facts):
         lines["network"] = network
     return lines | _work(facts)
@@ -185,7 +190,8 @@ def _when(given: Any) -> str:
 
 def _builder(prepared: Prepared) -> dict[str, Any] | None:
     """Return what the study's own function builds, or None if it names none."""
-    if ":" not in prepared.spec.model:
+    model = prepared.spec.model
+    if ":" not in model or kind_of(model) == OBJECTIVE:
         return None
     from hpo.models.builder_check import describe_model
     from hpo.models.builder_info import DataInfo
@@ -198,8 +204,7 @@ def _builder(prepared: Prepared) -> dict[str, Any] | None:
         n_targets=plan.data.n_outputs,
         n_rows=len(plan.folds[0][0]),
     )
-    name = prepared.spec.model
-    found = describe_model(name, plan.home, prepared.defaults, info)
+    found = describe_model(model, plan.home, prepared.defaults, info)
     if found["errors"]:
         raise SpecError([Problem("model", what) for what in found["errors"]])
     return found

@@ -13,6 +13,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from hpo.report.tables import csv_cell
+
 Row = dict[str, Any]
 NARROWEST = 80
 
@@ -151,12 +153,4 @@ def write_csv(rows: Sequence[Row]) -> None:
     writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({name: _cell(row.get(name)) for name in names})
-
-
-def _cell(given: object) -> object:
-    if isinstance(given, dict | list):
-        return json.dumps(given, ensure_ascii=False)
-    # A spreadsheet runs a text that begins like a formula.
-    starts_formula = isinstance(given, str) and given[:1] in ("=", "+", "-", "@")
-    return f"'{given}" if starts_formula else given
+        writer.writerow({name: csv_cell(row.get(name)) for name in names})

@@ -7,6 +7,6 @@ BUSY = 3
 NO_SUCCESS = 4
 """No trial succeeded."""
 GONE = 5
-"""The store or the workers went away."""
+"""The store, the workers or MLflow went away."""
 INTERRUPTED = 130
 """Interrupted; everything committed is kept."""

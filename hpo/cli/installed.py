@@ -13,7 +13,8 @@ import urllib.request
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import Literal
-from urllib.parse import urlsplit
+
+from hpo.tracking.address import masked
 
 State = Literal["ok", "look", "broken"]
 
@@ -104,21 +105,29 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def mlflow() -> Check:
-    """Look at MLflow, which no study needs."""
+    """Look at MLflow, where studies are sent; they run without it too."""
     version = _version("mlflow") or _version("mlflow-skinny")
     if version is None:
-        return Check("mlflow", "ok", "not installed; no study needs it")
+        return Check("mlflow", "ok", "not installed; studies run without it")
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if uri == "none":
+        said = "studies are not sent (MLFLOW_TRACKING_URI is none)"
+        return Check("mlflow", "ok", f"{version}; {said}")
     if not uri:
-        return Check("mlflow", "ok", f"{version}; MLFLOW_TRACKING_URI is not set")
-    found = f"{version}; {_without_password(uri)}"
+        said = "studies are sent to mlflow.db in the current folder"
+        return Check("mlflow", "ok", f"{version}; {said}")
+    found = f"{version}; studies are sent to {masked(uri)}"
+    known = "://" in uri or uri.startswith(("databricks", "uc:"))
+    if not known or uri.startswith("file:"):
+        advice = "MLflow writes to folders no more: give MLFLOW_TRACKING_URI a database"
+        return Check("mlflow", "look", f"{version}; {uri} is a folder", advice)
     if not uri.startswith(("http://", "https://")):
         return Check("mlflow", "ok", found)
     why = _why_unreachable(uri)
     if why:
         advice = "start the server or mend MLFLOW_TRACKING_URI; studies run without it"
-        return Check("mlflow", "look", f"{found}: {why}", advice)
-    return Check("mlflow", "ok", f"{found} answers")
+        return Check("mlflow", "look", f"{found}, which {why}", advice)
+    return Check("mlflow", "ok", f"{found}, which answers")
 
 
 def _why_unreachable(uri: str) -> str:
@@ -131,13 +140,3 @@ def _why_unreachable(uri: str) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         return f"does not answer ({str(reason)[:100]})"
-
-
-def _without_password(uri: str) -> str:
-    try:
-        parts = urlsplit(uri)
-    except ValueError:
-        return "(not an address)"
-    host = parts.netloc.rpartition("@")[2]
-    shown = f"***@{host}" if "@" in parts.netloc else host
-    return parts._replace(netloc=shown, query="", fragment="").geturl()

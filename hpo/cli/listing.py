@@ -245,7 +245,8 @@ def best_table(name: str, metric: str, row: Row, trials: Sequence[Trial]) -> Non
         made.add_row("", "")
         made.add_row(metric, number(score), number(defaults))
         train = [trials[n].train_score for n in (row["number"], 0)]
-        made.add_row("on training rows", *(number(score) for score in train))
+        if any(score is not None for score in train):
+            made.add_row("on training rows", *(number(score) for score in train))
     out().print(made)
     if beside:
         gain = score - defaults

@@ -22,6 +22,7 @@ from hpo.cli.console import (
 from hpo.cli.exit_codes import INTERRUPTED, NO_SUCCESS
 from hpo.cli.listing import best_table
 from hpo.cli.progress import ProgressBar
+from hpo.cli.tracking import sending, store_option, tracking_address
 from hpo.errors import Problem, SpecError
 from hpo.report.tables import best_row
 from hpo.spec import read_study
@@ -36,14 +37,24 @@ def run_study(
     file: Path,
     overrides: Mapping[str, Any],
     store_url: str,
+    tracking: str | None,
     format_: Format,
     allowed_modules: Sequence[str] = (),
 ) -> int:
     """Run a study file and print its result; return the exit code.
 
+    Args:
+        file: The study file.
+        overrides: Values by dotted path that replace the file's.
+        store_url: Where the study is kept.
+        tracking: Address of MLflow, ``none``, or None for the usual one.
+        format_: How the result is written.
+        allowed_modules: Installed packages whose code the file may name.
+
     Raises:
         HpoError: Anything that keeps it from running; see `hpo.cli.app.main`.
     """
+    uri = tracking_address(tracking, store_url)
     spec = read_study(file, overrides=overrides, allowed_modules=allowed_modules)
     try:
         prepared = prepare(spec)
@@ -56,12 +67,15 @@ def run_study(
     # every 0.5 ms instead of every 5 ms.
     sys.setswitchinterval(0.0005)
     _introduce(prepared, run, store_url)
-    with bar, stopped_by_signals(run):
-        try:
-            outcome = run.execute()
-        except SpecError as error:
-            raise located(error, file) from error
-    return _conclude(prepared, outcome, store, format_)
+    with sending(store_url, spec.name, uri) as farewell:
+        with bar, stopped_by_signals(run):
+            try:
+                outcome = run.execute()
+            except SpecError as error:
+                raise located(error, file) from error
+        code = _conclude(prepared, outcome, store, format_)
+        farewell()
+    return code
 
 
 def located(error: SpecError, file: Path) -> SpecError:
@@ -76,7 +90,9 @@ def _introduce(prepared: Prepared, run: StudyRun, store_url: str) -> None:
     rows, n_test = facts["data"], prepared.n_test
     for note in facts["notes"]:
         say(f"note: {note}")
-    say(f"{spec.data.name}: {data_words(rows)}; {n_test:,} held out for a final test")
+    if rows["n_rows"]:
+        held_out = f"{n_test:,} held out for a final test"
+        say(f"{spec.data.name}: {data_words(rows)}; {held_out}")
     if rows["classes"]:
         say(f"classes: {classes_words(rows)}")
     elif len(rows["targets"]) > 1:
@@ -149,16 +165,12 @@ def _conclude(
             write_csv([row])
     elif outcome.state != "interrupted":
         say("no trial succeeded, so there is no best one", style="red")
-    option = "" if store.url == _usual_store() else f" --store {masked(store.url)}"
+    option = store_option(store.url)
     if outcome.state == "interrupted":
         say("run the same command again to go on")
         return INTERRUPTED
     say(f"all trials: hpo trials {_quoted(spec.name)}{option}")
     return NO_SUCCESS if row is None else 0
-
-
-def _usual_store() -> str:
-    return os.environ.get("HPO_STORE", "sqlite:///hpo.db")
 
 
 def _quoted(name: str) -> str:

@@ -61,7 +61,7 @@ def try_params(
         raise located(error, file) from error
     data = prepared.data
     chosen = manual_params(
-        spec.space, prepared.family, data.task, given, n_outputs=data.n_outputs
+        prepared.spec.space, prepared.family, data.task, given, n_outputs=data.n_outputs
     )
     store = Store(store_url)
     _refuse_if_run(store, spec.name)

@@ -26,6 +26,7 @@ from hpo.engines.engine import Runner, WorkerLostError
 from hpo.engines.local_slot import (
     Slot,
     ending,
+    needs_main,
     pickle_runner,
     worker_settings,
 )
@@ -46,9 +47,10 @@ _CLOSED = "the engine was closed while the task was running"
 class LocalEngine:
     """Run tasks in ``n_workers`` processes that are started once and kept warm.
 
-    Each worker calls ``make_runner(*args)`` when it starts. A script that builds an
-    engine needs ``if __name__ == "__main__":``, because workers import it; what it
-    imports at its top is loaded before ``environment`` is set.
+    Each worker calls ``make_runner(*args)`` when it starts. Only if one of them is
+    defined in the caller's script do workers run that script again: it then needs
+    ``if __name__ == "__main__":``, and what it imports is loaded before ``environment``
+    is set.
 
     Args:
         make_runner: Importable in a worker; returns what runs the tasks.
@@ -90,6 +92,7 @@ class LocalEngine:
         self._threads, self._max_tasks = threads, max_tasks
         self._max_memory_bytes, self._on_close = max_memory_bytes, on_close
         self._payload = pickle_runner(make_runner, args)
+        self._needs_main = needs_main(self._payload)
         self._settings = worker_settings(threads, environment, log_path)
         self._lock = SettlingLock(self._dispatch)
         self._queue: deque[LocalTask] = deque()
@@ -311,7 +314,7 @@ class LocalEngine:
                     is_over = self._is_closing or self._broken is not None
                     if is_over or len(self._slots) >= self.n_workers:
                         return
-                    slot = Slot(self._settings)
+                    slot = Slot(self._settings, needs_main=self._needs_main)
                     self._slots.append(slot)
                 slot.start(self._payload, self._threads, self._on_ready)
             except (OSError, RuntimeError) as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import pickletools
 import signal
 import threading
 import time
@@ -17,8 +18,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from multiprocessing import spawn
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnContext
+from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,8 @@ from hpo.engines.memory import own_bytes
 from hpo.errors import EngineError
 
 _TERMINATE_SECONDS = 1.0
+_LOCK = threading.Lock()
+"""Held while Python is made to describe this process without its main module."""
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -56,13 +60,42 @@ class OneWorkerContext(SpawnContext):
 
     worker: BaseProcess | None = None
 
+    def __init__(self, *, needs_main: bool) -> None:
+        super().__init__()
+        self._needs_main = needs_main
+
     def Process(  # type: ignore[override]  # noqa: N802
         self, *args: Any, **kwargs: Any
     ) -> BaseProcess:
         if self.worker is not None:
             raise OSError("a slot starts one worker only")
-        self.worker = super().Process(*args, **kwargs)
+        kind = SpawnProcess if self._needs_main else _MainlessProcess
+        self.worker = kind(*args, **kwargs)
         return self.worker
+
+
+class _MainlessProcess(SpawnProcess):
+    """A spawned process that does not run the caller's script again.
+
+    Python would, so that functions of the script can be unpickled. What is sent here
+    needs that only if it says so; without it a script needs no guard around what it
+    starts, and a notebook or a script on stdin can start workers too.
+    """
+
+    @staticmethod
+    def _Popen(process: BaseProcess) -> Any:  # noqa: N802
+        with _LOCK:
+            described = spawn.get_preparation_data
+
+            def without_main(name: str) -> dict[str, Any]:
+                data = described(name)
+                return {k: v for k, v in data.items() if not k.startswith("init_main")}
+
+            spawn.get_preparation_data = without_main
+            try:
+                return SpawnProcess._Popen(process)
+            finally:
+                spawn.get_preparation_data = described
 
 
 class Slot:
@@ -72,14 +105,14 @@ class Slot:
     for the coordinator. All attributes belong to the engine's lock.
     """
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    def __init__(self, settings: WorkerSettings, *, needs_main: bool) -> None:
         self.tasks: deque[LocalTask] = deque()
         self.is_ready = False
         self.is_found_dead = False
         self.started_at = time.monotonic()
         self.n_done = 0
         self.memory_bytes = 0
-        self._context = OneWorkerContext()
+        self._context = OneWorkerContext(needs_main=needs_main)
         reader, self._lifeline = self._context.Pipe(duplex=False)
         self._reader: Connection = reader
         self._sent: deque[Future[Any]] = deque()
@@ -211,6 +244,17 @@ def pickle_runner(make_runner: Callable[..., Runner], args: tuple[Any, ...]) -> 
         raise EngineError(
             f"make_runner and args must be picklable, to reach the workers: {error}"
         ) from error
+
+
+def needs_main(payload: bytes) -> bool:
+    """Tell whether a pickle names something of the caller's main module.
+
+    A function that is pickled by value, inside of it as bytes, names nothing.
+    """
+    return b"__main__" in payload and any(
+        isinstance(argument, str) and argument.split(" ")[0] == "__main__"
+        for _, argument, _ in pickletools.genops(payload)
+    )
 
 
 def worker_settings(

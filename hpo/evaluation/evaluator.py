@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import math
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import TrialError
 from hpo.evaluation.answers import Answers
+from hpo.evaluation.failures import failed_result
 from hpo.evaluation.folds import Fold, PreparedFolds
+from hpo.evaluation.objective import ObjectiveRunner
 from hpo.evaluation.plan import Group, Pair, Plan
 from hpo.evaluation.sharing import FoldFiles, SharedPlan
 from hpo.models import get_family
@@ -25,11 +26,10 @@ from hpo.models.family import Family, FitRequest, Fitted
 from hpo.models.preparation import Surroundings, TargetScaler, sample_weight
 from hpo.records import FoldResult
 from hpo.seeds import derived_seed
+from hpo.user_code import OBJECTIVE, kind_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-MAX_ERROR_CHARACTERS = 20_000
 
 
 def make_runner(
@@ -39,6 +39,8 @@ def make_runner(
     files = None
     if isinstance(plan, SharedPlan):
         files, plan = FoldFiles(plan.folder), plan.open()
+    if kind_of(plan.family) == OBJECTIVE:
+        return ObjectiveRunner(plan).run
     family = get_family(plan.family, home=plan.home)
     family.warm_up()
     return Evaluator(plan, family, files).run
@@ -82,7 +84,7 @@ class Evaluator:
             try:
                 ready[index] = self._make_ready(pair)
             except Exception as error:
-                results[index] = _failed(pair, error)
+                results[index] = failed_result(pair, error)
         requests = [self._request(group[i], parts) for i, parts in ready.items()]
         for index, fitted in zip(ready, self._fit(requests), strict=True):
             results[index] = self._result(group[index], ready[index], fitted)
@@ -128,7 +130,7 @@ class Evaluator:
                 raise fitted
             return self._scored(pair, ready, fitted)
         except Exception as error:
-            return _failed(pair, error)
+            return failed_result(pair, error)
 
     def _scored(self, pair: Pair, ready: _Ready, fitted: Fitted) -> FoldResult:
         started = time.perf_counter()
@@ -159,18 +161,3 @@ class Evaluator:
             if not math.isfinite(score):
                 raise TrialError("nan", f"{name} is {score}, not a finite number")
         return scores
-
-
-def _failed(pair: Pair, error: Exception) -> FoldResult:
-    """Word a failure: its kind, and the traceback for whoever has to mend it."""
-    kind = error.kind if isinstance(error, TrialError) else "error"
-    if (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "ResourceExhaustedError"
-    ):
-        kind = "memory"
-    text = "".join(traceback.format_exception(error))
-    if len(text) > MAX_ERROR_CHARACTERS:
-        half = MAX_ERROR_CHARACTERS // 2
-        text = f"{text[:half]}\n...\n{text[-half:]}"
-    return FoldResult(fold=pair.fold, failure=kind, error=text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hpo.errors import Problem, SpecError, near_match
 from hpo.models.family import Family, FitRequest, Fitted, Predictor
-from hpo.user_code import Home
+from hpo.user_code import KERAS_TUNER, OBJECTIVE, Home, kind_of
 
 __all__ = ["FAMILIES", "Family", "FitRequest", "Fitted", "Predictor", "get_family"]
 
@@ -39,6 +39,14 @@ def get_family(name: str, *, home: Home | None = None) -> Family:
         from hpo.models.sklearn_estimator import SklearnEstimator
 
         return SklearnEstimator(name)
+    if isinstance(name, str) and kind_of(name) == OBJECTIVE:
+        from hpo.models.objective import ObjectiveFamily
+
+        return ObjectiveFamily(name, home or Home())
+    if isinstance(name, str) and kind_of(name) == KERAS_TUNER:
+        from hpo.models.keras_tuner_family import KerasTunerFamily
+
+        return KerasTunerFamily(name, home or Home())
     if isinstance(name, str) and ":" in name:
         from hpo.models.builder import Builder
 

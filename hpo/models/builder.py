@@ -65,7 +65,7 @@ class Builder:
         found += pipeline_problems(self.name, space, task)
         for name, given in space.declared.items():
             if name in (SEED, *COURSE, *OPTIMIZER):
-                found += [Problem(name, what) for what in _wrong(name, given)]
+                found += [Problem(name, what) for what in wrong_settings(name, given)]
         return found
 
     def defaults(self, task: Task) -> Mapping[str, ParamValue]:
@@ -95,7 +95,7 @@ class Builder:
         return builder_sklearn.fit(built, self._code, request, info)
 
 
-def _wrong(name: str, given: Hyperparameter) -> Iterator[str]:
+def wrong_settings(name: str, given: Hyperparameter) -> Iterator[str]:
     """Yield what is wrong with a hyperparameter of training."""
     entry = ENTRIES[name]
 

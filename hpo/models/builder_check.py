@@ -20,10 +20,12 @@ from hpo.models import builder_keras, builder_sklearn
 from hpo.models.builder import SEED
 from hpo.models.builder_code import BuilderCode, kind_of
 from hpo.models.builder_info import DataInfo, ReadParams
-from hpo.models.builder_network import PROBED_ROWS, Network
+from hpo.models.builder_network import PROBED_ROWS, Network, examine
+from hpo.models.keras_tuner_code import HypermodelCode
 from hpo.models.vocabulary import PIPELINE
 from hpo.records import Params
-from hpo.user_code import Home
+from hpo.user_code import KERAS_TUNER, Home
+from hpo.user_code import kind_of as library_of
 
 TIMEOUT_SECONDS = 120.0
 MAX_LAYERS = 100
@@ -40,7 +42,7 @@ def describe_model(
     """Build a model once, in a child process, and say what it is.
 
     Args:
-        name: ``module:function``.
+        name: ``module:function``, or ``keras_tuner:module:name``.
         home: Where the module may be found.
         params: Of one trial.
         info: Of the data; ``feature_shape`` is that of prepared rows.
@@ -83,7 +85,8 @@ def describe_here(
     name: str, home: Home, params: Params, info: DataInfo
 ) -> dict[str, Any]:
     """Build a model once in this process; see `describe_model`."""
-    code = BuilderCode(name, home)
+    hypermodel = library_of(name) == KERAS_TUNER
+    code = HypermodelCode(name, home) if hypermodel else BuilderCode(name, home)
     found = _nothing()
     given = ReadParams(params)
     try:
@@ -96,7 +99,8 @@ def describe_here(
         else:
             builder_sklearn.check(built, name, info)
             found["layers"] = list(_steps(built))
-        found["unread"] = [name for name in params if name not in read]
+        # A hypermodel was asked what it reads: that is how its space was found.
+        found["unread"] = [n for n in params if n not in read and not hypermodel]
     except HpoError as error:
         found["errors"] = str(error).splitlines()
     return found
@@ -131,6 +135,8 @@ def _network(model: Any, code: BuilderCode, params: Params, info: DataInfo) -> N
 
     rng = np.random.default_rng(info.seed)
     X = rng.standard_normal((PROBED_ROWS, *info.feature_shape))
+    if isinstance(code, HypermodelCode):
+        return examine(model, code, info, X, knows_loss=model.compiled)
     return builder_keras.prepared(model, code, params, info, X)
 
 

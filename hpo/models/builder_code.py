@@ -83,6 +83,12 @@ class BuilderCode:
         self._last = weakref.ref(built)
         return built
 
+    def way_out(self, info: DataInfo) -> str:
+        """Say how a model has to end."""
+        return (
+            "end it with keras.layers.Dense(data.output_units, data.output_activation)"
+        )
+
     def failed(self, error: Exception, what: str = "") -> TrialError:
         """Word an error that came out of the user's code, on one line."""
         if (

@@ -82,13 +82,13 @@ def fit(model: Any, code: BuilderCode, request: FitRequest, info: DataInfo) -> F
     started = time.perf_counter()
     network = prepared(model, code, request.params, info, request.X)
     course = Course.of(request.params)
-    watcher = _watcher(course)
+    watcher = make_watcher(course)
     with code.worded(" in training"):
         _train(network, course, request, watcher)
     return Fitted(
         model=network,
         fit_seconds=time.perf_counter() - started,
-        n_epochs=len(watcher.curves["loss"]),
+        n_epochs=watcher.n_epochs,
         best_epoch=watcher.stopping.best_epoch if watcher.stopping else None,
         n_parameters=n_trainable(model),
         curves=watcher.curves,
@@ -106,17 +106,23 @@ def prepared(
     """
     network = examine(model, code, info, X)
     if not model.compiled:
+        metrics = ["accuracy"] if info.task == "classification" else None
         model.compile(
             optimizer=make_optimizer(params),
-            loss=loss_for(info, network.n_units),
-            metrics=["accuracy"] if info.task == "classification" else None,
+            loss=network.ends.repeated(loss_for(info, network.n_units)),
+            metrics=None if metrics is None else network.ends.repeated(metrics),
         )
+    free_optimizer(model)
+    return network
+
+
+def free_optimizer(model: Any) -> None:
+    """Let a compiled model be forgotten when it has been trained."""
     optimizer: Any = getattr(model, "optimizer", None)
     if hasattr(optimizer, "_all_reduce_sum_gradients"):
         # As in hpo.models.keras_optimizers: there is one replica, and the sum over
         # replicas would keep the graph of every network in memory for ever.
         optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
-    return network
 
 
 def make_optimizer(params: Params) -> Any:
@@ -147,19 +153,24 @@ def make_room() -> None:
 
 
 def _train(network: Network, course: Course, request: FitRequest, watcher: Any) -> None:
-    X = request.X.astype("float32")
-    y, weights = labels_for(network, request.y), request.sample_weight
+    X, weights = request.X.astype("float32"), request.sample_weight
+    ends = network.ends
+
+    def given(rows: Any) -> tuple[Any, Any]:
+        return ends.feed(X[rows]), labels_for(network, request.y[rows])
+
     rows: Any = slice(None)
     watched: tuple[Any, ...] | None = None
     if course.patience is not None:
         rows, held = inner_split(request.y, request.task, network.info.seed)
-        watched = (X[held], y[held])
-    X, y = X[rows], y[rows]
+        watched = given(held)
+    inputs, labels = given(rows)
+    each = None if weights is None else weights[rows].astype("float32")
     network.model.fit(
-        X,
-        y,
-        sample_weight=None if weights is None else weights[rows].astype("float32"),
-        batch_size=min(course.batch_size, len(X)),
+        inputs,
+        labels,
+        sample_weight=None if each is None else ends.repeated(each),
+        batch_size=min(course.batch_size, len(X[rows])),
         epochs=course.epochs,
         validation_data=watched,
         callbacks=[watcher],
@@ -169,8 +180,12 @@ def _train(network: Network, course: Course, request: FitRequest, watcher: Any) 
     watcher.finish()
 
 
-def _watcher(course: Course) -> Any:
-    """Return the callback that keeps curves and best weights, and ends a training."""
+def make_watcher(course: Course, *, own_loop: bool = False) -> Any:
+    """Return the callback that keeps curves and best weights, and ends a training.
+
+    With ``own_loop`` it is told of epochs by code of the user's, whose logs may have
+    other names, or none, and keeps all of them.
+    """
     import keras
     import numpy as np
 
@@ -179,7 +194,8 @@ def _watcher(course: Course) -> Any:
 
         def __init__(self) -> None:
             super().__init__()
-            self.curves: dict[str, list[float]] = {"loss": []}
+            self.curves: dict[str, list[float]] = {} if own_loop else {"loss": []}
+            self.n_epochs = 0
             self.stopping: EarlyStopping | None = None
             if course.patience is not None:
                 self.stopping = EarlyStopping(course.patience)
@@ -189,18 +205,23 @@ def _watcher(course: Course) -> Any:
             self, epoch: int, logs: dict[str, float] | None = None
         ) -> None:
             seen = {
-                name: float(v) for name, v in (logs or {}).items() if name in CURVES
+                name: float(v)
+                for name, v in (logs or {}).items()
+                if own_loop or name in CURVES
             }
-            require_finite(seen["loss"], epoch + 1)
+            self.n_epochs += 1
+            if "loss" in seen or not own_loop:
+                require_finite(seen["loss"], epoch + 1)
             for name, value in seen.items():
                 self.curves.setdefault(name, []).append(value)
-            if self.stopping is None:
+            if self.stopping is None or (own_loop and "val_loss" not in seen):
                 return
             watched = seen["val_loss"]
             require_finite(watched, epoch + 1, "loss of the inner split")
             if self.stopping.improves(epoch + 1, watched):
                 self._best = self.model.get_weights()
-            self.model.stop_training |= self.stopping.stops_after(epoch + 1)
+            if self.stopping.stops_after(epoch + 1):
+                self.model.stop_training = True
 
         def finish(self) -> None:
             """Go back to the best weights; refuse weights that are no numbers."""
@@ -208,7 +229,7 @@ def _watcher(course: Course) -> Any:
                 self.model.set_weights(self._best)
             weights = self.model.get_weights()
             if not all(np.isfinite(w).all() for w in weights if w.dtype.kind == "f"):
-                require_finite(math.nan, len(self.curves["loss"]), "weight")
+                require_finite(math.nan, self.n_epochs, "weight")
 
     return Watcher()
 

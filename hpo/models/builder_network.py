@@ -6,11 +6,19 @@ predictions. It trains nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import TrialError
 from hpo.models.builder_code import BuilderCode
+from hpo.models.builder_ends import (
+    PLAIN,
+    Ends,
+    as_list,
+    ends_of,
+    input_parts,
+    output_parts,
+)
 from hpo.models.builder_info import DataInfo
 
 if TYPE_CHECKING:
@@ -23,7 +31,6 @@ TOLERANCE = 0.02
 """How far probabilities in half precision may be from a sum of 1."""
 
 _SPARSE = "sparse"
-_END_WITH = "end it with keras.layers.Dense(data.output_units, data.output_activation)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,16 +38,18 @@ class Network:
     """A Keras model with what its outputs mean.
 
     Args:
-        model: Built, with one input and one output.
+        model: Built.
         info: What it was built for.
         n_units: Its outputs per row.
         from_logits: Whether outputs become probabilities only by softmax or sigmoid.
+        ends: How rows and targets meet its inputs and outputs.
     """
 
     model: Any
     info: DataInfo
     n_units: int
     from_logits: bool
+    ends: Ends = PLAIN
 
     def predict(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return class codes (int64), or values (float64) shaped as the targets."""
@@ -73,15 +82,21 @@ class Network:
         step = NUMBERS_AT_ONCE // max(self.info.n_features, 1)
         step = min(max(step, 32), MAX_ROWS_AT_ONCE)
         parts = [
-            _run(self.model, X[start : start + step])
+            self.ends.answer(_run(self.model, self.ends.feed(X[start : start + step])))
             for start in range(0, max(len(X), 1), step)
         ]
-        whole = [part for part in parts if part is not None]
-        outputs: NDArray[Any] = np.concatenate(whole).astype("float64")
+        outputs: NDArray[Any] = np.concatenate(parts).astype("float64")
         return outputs
 
 
-def examine(model: Any, code: BuilderCode, info: DataInfo, X: NDArray[Any]) -> Network:
+def examine(
+    model: Any,
+    code: BuilderCode,
+    info: DataInfo,
+    X: NDArray[Any],
+    *,
+    knows_loss: bool = True,
+) -> Network:
     """Build a model on a few rows and check what comes out.
 
     Args:
@@ -89,33 +104,40 @@ def examine(model: Any, code: BuilderCode, info: DataInfo, X: NDArray[Any]) -> N
         code: Who returned it.
         info: What it has to fit.
         X: Rows of the training part, shape (n, ...).
+        knows_loss: Whether its loss is known, so that outputs are probabilities or, if
+            the loss says so, logits; else what they look like.
 
     Raises:
-        TrialError: It has several inputs or outputs, does not take the rows, or gives
-            something else than the task needs.
+        TrialError: Its inputs do not take the rows, or it gives something else than
+            the task needs.
     """
-    name = code.name
-    for what in ("inputs", "outputs"):
-        ends = _ends(model, what)
-        if len(ends) > 1:
-            raise TrialError(
-                "error",
-                f"{name} returned a model of {len(ends)} {what}; expected one",
-            )
+    ends = Ends(inputs=input_parts(code.name, model, info))
     with code.worded(f" does not take rows of shape {info.feature_shape}"):
-        outputs = _run(model, X[:PROBED_ROWS])
-    if outputs is None:
-        message = f"{name} returned a model of several outputs; expected one"
-        raise TrialError("error", message)
-    _check_shape(name, info, outputs.shape)
+        given = _run(model, ends.feed(X[:PROBED_ROWS]))
+    if len(given) > 1:
+        ends = replace(ends, outputs=_output_parts(code, info, given))
+    outputs = ends.answer(given)
+    _check_shape(code, info, outputs.shape)
     logits = _is_from_logits(model)
-    if info.task == "classification" and not logits:
-        _check_probabilities(name, outputs)
-    return Network(model, info, int(outputs.shape[1]), logits)
+    if info.task == "classification" and not knows_loss:
+        logits = not _are_probabilities(outputs)
+    elif info.task == "classification" and not logits:
+        _check_probabilities(code, info, outputs)
+    return Network(model, info, int(outputs.shape[1]), logits, ends)
 
 
-def labels_for(network: Network, y: NDArray[Any]) -> NDArray[Any]:
-    """Return targets in the form that the model's loss takes.
+def _output_parts(
+    code: BuilderCode, info: DataInfo, given: list[NDArray[Any]]
+) -> tuple[tuple[int, int] | None, ...]:
+    for outputs in given:
+        if outputs.ndim != 2:
+            what = f"{code.name}: expected outputs of shape (None, n); got one of "
+            raise TrialError("error", f"{what}{(None, *outputs.shape[1:])}")
+    return output_parts(code.name, [outputs.shape[1] for outputs in given], info)
+
+
+def labels_for(network: Network, y: NDArray[Any]) -> Any:
+    """Return targets in the form that the model's loss takes; a list for several.
 
     Class codes stay codes for a loss called sparse and for a function of the user;
     Keras' other losses compare each output, and get ones and zeros.
@@ -124,12 +146,23 @@ def labels_for(network: Network, y: NDArray[Any]) -> NDArray[Any]:
         network: Compiled.
         y: Codes or values, shape (n,) or (n, n_targets).
     """
+    losses = _losses(network.model)
+    n_outputs = len(network.ends.outputs)
+    if n_outputs == 1:
+        return _labels(network, y, losses[0] if len(losses) == 1 else None)
+    if network.info.task == "regression":
+        return network.ends.targets(_labels(network, y, None))
+    each = losses if len(losses) == n_outputs else [None] * n_outputs
+    return [_labels(network, y, loss) for loss in each]
+
+
+def _labels(network: Network, y: NDArray[Any], loss: Any) -> NDArray[Any]:
     import numpy as np
 
     if network.info.task == "regression" or network.n_units == 1:
         column: NDArray[Any] = y.reshape(len(y), -1).astype("float32")
         return column
-    if not _compares_outputs(_loss(network.model)):
+    if not _compares_outputs(loss):
         return y
     one_hot: NDArray[Any] = np.eye(network.n_units, dtype="float32")[y]
     return one_hot
@@ -141,29 +174,20 @@ def loss_for(info: DataInfo, n_units: int) -> str:
     return "sparse_categorical_crossentropy" if two_outputs else info.loss
 
 
-def _run(model: Any, X: NDArray[Any]) -> NDArray[Any] | None:
-    """Return the outputs for rows; None if there are several for each."""
+def _run(model: Any, X: Any) -> list[NDArray[Any]]:
+    """Return the outputs for rows, one array or a list of them, as arrays."""
     import keras
     import numpy as np
 
-    outputs = model(keras.ops.convert_to_tensor(X, dtype="float32"), training=False)
-    if isinstance(outputs, list | tuple) and len(outputs) == 1:
-        outputs = outputs[0]
-    if isinstance(outputs, list | tuple | dict):
-        return None
-    array: NDArray[Any] = np.asarray(keras.ops.convert_to_numpy(outputs))
-    return array
+    def tensor(rows: NDArray[Any]) -> Any:
+        return keras.ops.convert_to_tensor(rows, dtype="float32")
+
+    fed = [tensor(rows) for rows in X] if isinstance(X, list) else tensor(X)
+    given = as_list(model(fed, training=False))
+    return [np.asarray(keras.ops.convert_to_numpy(outputs)) for outputs in given]
 
 
-def _ends(model: Any, what: str) -> list[Any]:
-    """Return the inputs or outputs of a model; none if it does not say."""
-    try:
-        return list(getattr(model, what, None) or ())
-    except (AttributeError, ValueError):
-        return []  # a Sequential model has none before it is built
-
-
-def _check_shape(name: str, info: DataInfo, shape: tuple[int, ...]) -> None:
+def _check_shape(code: BuilderCode, info: DataInfo, shape: tuple[int, ...]) -> None:
     got = (None, *shape[1:])
     if info.task == "regression":
         right: tuple[int, ...] = (info.n_targets,)
@@ -176,25 +200,34 @@ def _check_shape(name: str, info: DataInfo, shape: tuple[int, ...]) -> None:
     expected = " or ".join(f"(None, {units})" for units in right)
     raise TrialError(
         "error",
-        f"{name}: expected output {expected} for {many}; got {got}; {_END_WITH}",
+        f"{code.name}: expected output {expected} for {many}; got {got}; "
+        f"{code.way_out(info)}",
     )
 
 
-def _check_probabilities(name: str, outputs: NDArray[Any]) -> None:
+def _check_probabilities(
+    code: BuilderCode, info: DataInfo, outputs: NDArray[Any]
+) -> None:
+    if _are_probabilities(outputs):
+        return
+    raise TrialError(
+        "error",
+        f"{code.name}: expected probabilities; the outputs are from "
+        f"{outputs.min():.3g} to {outputs.max():.3g}; {code.way_out(info)}, or compile "
+        "it with a loss from_logits",
+    )
+
+
+def _are_probabilities(outputs: NDArray[Any]) -> bool:
     import numpy as np
 
     outputs = outputs.astype("float64")
     if not np.isfinite(outputs).all():
-        return  # training will say so
-    in_range = outputs.min() >= -TOLERANCE and outputs.max() <= 1 + TOLERANCE
+        return True  # training will say so
+    if outputs.min() < -TOLERANCE or outputs.max() > 1 + TOLERANCE:
+        return False
     sums = outputs.sum(axis=1)
-    if in_range and (outputs.shape[1] == 1 or np.abs(sums - 1).max() <= TOLERANCE):
-        return
-    raise TrialError(
-        "error",
-        f"{name}: expected probabilities; the outputs are from {outputs.min():.3g} to "
-        f"{outputs.max():.3g}; {_END_WITH}, or compile it with a loss from_logits",
-    )
+    return bool(outputs.shape[1] == 1 or np.abs(sums - 1).max() <= TOLERANCE)
 
 
 def _probabilities(logits: NDArray[Any]) -> NDArray[Any]:
@@ -208,18 +241,18 @@ def _probabilities(logits: NDArray[Any]) -> NDArray[Any]:
     return probabilities
 
 
-def _loss(model: Any) -> Any:
-    """Return what a model was compiled with as its only loss, or None."""
+def _losses(model: Any) -> list[Any]:
+    """Return what a model was compiled with, a loss for each output if it says so."""
     loss = model.loss if getattr(model, "compiled", False) else None
     if isinstance(loss, dict):
-        loss = list(loss.values())
+        return list(loss.values())
     if isinstance(loss, list | tuple):
-        loss = loss[0] if len(loss) == 1 else None
-    return loss
+        return list(loss)
+    return [loss] * max(1, len(ends_of(model, "outputs")))
 
 
 def _is_from_logits(model: Any) -> bool:
-    return bool(getattr(_loss(model), "from_logits", False))
+    return bool(getattr(_losses(model)[0], "from_logits", False))
 
 
 def _compares_outputs(loss: Any) -> bool:

@@ -5,6 +5,7 @@ Rows hold only what JSON can; how they are laid out is for whoever shows them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -105,3 +106,12 @@ def study_row(summary: StudySummary) -> Row:
         "family": summary.family,
         "created_at": summary.created_at.isoformat(timespec="seconds"),
     }
+
+
+def csv_cell(value: object) -> object:
+    """Return a value for a cell of a CSV file that people open in a spreadsheet."""
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    # A spreadsheet runs a text that begins like a formula.
+    starts_formula = isinstance(value, str) and value[:1] in ("=", "+", "-", "@")
+    return f"'{value}" if starts_formula else value

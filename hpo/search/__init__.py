@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from hpo.errors import Problem, SpecError, one_of
 from hpo.records import Params
+from hpo.search.enqueued import Enqueued
 from hpo.search.strategy import Strategy
 from hpo.space import Space
 
-__all__ = ["STRATEGIES", "Strategy", "make_strategy"]
+__all__ = ["STRATEGIES", "Enqueued", "Strategy", "make_strategy"]
 STRATEGIES = ("grid", "random", "bayesian")
 
 

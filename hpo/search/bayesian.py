@@ -1,17 +1,17 @@
 """Bayesian search: Optuna's tree-structured Parzen estimator over an in-memory study.
 
-Optuna's objects stay in this module. Nothing is stored by Optuna, and no sampler lives
+Optuna's objects stay in this folder. Nothing is stored by Optuna, and no sampler lives
 longer than one proposal: the search can be taken up anywhere from the history alone.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from hpo.records import Params, ParamValue, Trial
+from hpo.search.optuna_study import new_study
 from hpo.search.random import draw_unvisited
 from hpo.search.strategy import Visited
 from hpo.seeds import PROPOSE, derived_seed
@@ -134,7 +134,7 @@ class _ToldStudy:
         if not self._extends(history, worst):
             self._forget()
         if self._study is None:
-            self._study = _new_study(self._maximize)
+            self._study = new_study(self._maximize)
         self._worst = worst
         for index, trial in enumerate(history):
             if index == len(self._mirrored):
@@ -149,7 +149,7 @@ class _ToldStudy:
         """Tell whether ``history`` only adds to, or finishes, what is mirrored."""
         if len(history) < len(self._mirrored):
             return False
-        failed = any(trial.state == "failed" for trial in self._mirrored)
+        failed = any(t.finished and t.score is None for t in self._mirrored)
         if failed and worst != self._worst:
             return False
         return all(
@@ -243,16 +243,6 @@ def _states() -> Any:
     from optuna.trial import TrialState
 
     return TrialState
-
-
-def _new_study(maximize: bool) -> optuna.Study:
-    import optuna
-
-    # It reports each study it creates, and each conditional hyperparameter it samples
-    # apart from the others; both are as intended here.
-    for module in ("storages._in_memory", "samplers._tpe.sampler"):
-        logging.getLogger(f"optuna.{module}").setLevel(logging.ERROR)
-    return optuna.create_study(direction="maximize" if maximize else "minimize")
 
 
 def _sampler(seed: int, always: dict[str, BaseDistribution]) -> Any:

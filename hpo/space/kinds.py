@@ -253,6 +253,9 @@ def as_hyperparameter(given: object) -> Hyperparameter:
     """Take a list for choices, and any other plain value for a constant."""
     if isinstance(given, Float | Int | Categorical):
         return given
-    if isinstance(given, list | tuple):
-        return Categorical(tuple(given))
+    # Arrays and numbers of numpy's are taken for what they hold.
+    given = given.tolist() if hasattr(given, "tolist") else given
+    if isinstance(given, list | tuple | range):
+        plain = (v.item() if hasattr(v, "item") else v for v in given)
+        return Categorical(tuple(plain))
     return Categorical((given,))  # type: ignore[arg-type]

@@ -61,6 +61,93 @@ class Space:
         self.declared: Mapping[str, Hyperparameter] = declared
         self.hyperparameters, self.conditions = expand(declared)
 
+    @classmethod
+    def from_sklearn(cls, given: Mapping[str, Any]) -> Space:
+        """Read a ``param_grid`` or ``param_distributions`` of scikit-learn.
+
+        Args:
+            given: By name: a list of plain values; ``uniform``, ``loguniform`` or
+                ``randint`` of scipy; or what `Space` takes.
+
+        Raises:
+            SpecError: A choice is no plain value, or a distribution no range.
+
+        Example:
+            >>> from scipy.stats import loguniform
+            >>> space = Space.from_sklearn({"alpha": loguniform(0.1, 10), "k": [1, 2]})
+            >>> space.declared["alpha"].log, space.declared["k"].choices
+            (True, (1, 2))
+        """
+        from hpo.space.from_sklearn import from_sklearn
+
+        return cls(**from_sklearn(given).plain())
+
+    def to_sklearn(self) -> dict[str, Any]:
+        """Return lists and scipy distributions for a search of scikit-learn.
+
+        ``points`` are left out: there a grid is of lists only.
+
+        Raises:
+            SpecError: A hyperparameter has a condition, or is one of whole numbers on a
+                logarithmic scale: scikit-learn and scipy know neither.
+        """
+        from hpo.space.from_sklearn import to_sklearn
+
+        return to_sklearn(self.declared)
+
+    @classmethod
+    def from_keras_tuner(cls, given: Any) -> Space:
+        """Read ``keras_tuner.HyperParameters``, or what a hypermodel asks for.
+
+        Args:
+            given: The hyperparameters; or a function ``build(hp)`` or a ``HyperModel``,
+                which is then called a few times in this process. What the ``fit`` of a
+                hypermodel asks for is not found here.
+
+        Raises:
+            SpecError: One name has two ranges that can both be active, or values make
+                no sense.
+        """
+        from hpo.space.from_keras_tuner import from_keras_tuner
+
+        return cls(**from_keras_tuner(given).declared)
+
+    def to_keras_tuner(self) -> Any:
+        """Return ``keras_tuner.HyperParameters`` of the same values and conditions.
+
+        Raises:
+            SpecError: A hyperparameter has choices that Keras Tuner has not.
+        """
+        from hpo.space.from_keras_tuner import to_keras_tuner
+
+        return to_keras_tuner(self.hyperparameters, self.conditions)
+
+    @classmethod
+    def from_optuna(cls, given: Any) -> Space:
+        """Read Optuna distributions by name, or those of a study's trials.
+
+        Raises:
+            SpecError: It is nothing of the kind, or one name has several distributions.
+
+        Example:
+            >>> from optuna.distributions import IntDistribution
+            >>> Space.from_optuna({"n": IntDistribution(1, 8, log=True)}).declared["n"]
+            Int(when=None, repeat=None, low=1, high=8, log=True, step=None, points=None)
+        """
+        from hpo.space.from_optuna import from_optuna
+
+        return cls(**from_optuna(given))
+
+    def to_optuna(self) -> dict[str, Any]:
+        """Return Optuna distributions by name.
+
+        Raises:
+            SpecError: A hyperparameter has a condition, which they cannot say.
+        """
+        from hpo.space.from_optuna import to_optuna
+
+        return to_optuna(self.hyperparameters, self.conditions)
+
     @property
     def names(self) -> tuple[str, ...]:
         """Every hyperparameter there can be, parents before children."""

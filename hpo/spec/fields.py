@@ -6,7 +6,7 @@ import math
 import re
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from hpo.metrics import why_unknown
@@ -14,6 +14,8 @@ from hpo.spec.plain import shown
 
 MAX_SECONDS = 366 * 86_400
 MAX_COUNT = 1_000_000_000
+OWN_METRICS = {"own_metrics": True}
+"""Context of a validation where metrics need not be scorers."""
 
 
 def worded(what: str) -> PydanticCustomError:
@@ -74,8 +76,9 @@ def section(value: object) -> object:
     return {} if value is None else value
 
 
-def _known_metric(name: str) -> str:
-    if what := why_unknown(name):
+def _known_metric(name: str, info: ValidationInfo) -> str:
+    # An objective has metrics of its own.
+    if info.context is not OWN_METRICS and (what := why_unknown(name)):
         raise worded(what)
     return name
 

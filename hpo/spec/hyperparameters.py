@@ -6,6 +6,7 @@ range or condition is decided by `hpo.space`; here is only how it is written.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,9 @@ MAX_HYPERPARAMETERS = 300
 _KINDS = ("float", "int", "choices", "value")
 _CONDITIONS = ("when", "repeat")
 _RANGE_OPTIONS = ("log", "step", "points")
+
+_TUNERS_NAME = re.compile(r"(hp\d*:)?[^\W\d][\w -]*(/[\w -]+)*")
+"""Names that Keras Tuner's hyperparameters may have: of a scope, or doubled."""
 
 
 def read_space(section: Any) -> tuple[Space | None, list[Mistake]]:
@@ -97,7 +101,7 @@ def _under(prefix: str, error: SpecError) -> list[Mistake]:
 
 
 def _read_hyperparameter(name: str, entry: Any) -> Hyperparameter:
-    if not (name.isidentifier() and len(name) <= 100):
+    if not (name.isidentifier() or _TUNERS_NAME.fullmatch(name)) or len(name) > 100:
         what = "expected a name of letters, digits and _, not starting with a digit"
         raise SpecError([Problem("", f"{what}; got {shown(name)}")])
     if entry is None:

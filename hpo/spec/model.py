@@ -11,7 +11,14 @@ import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
 from hpo.records import Task
 from hpo.space import Space
@@ -31,8 +38,12 @@ from hpo.spec.fields import (
 )
 from hpo.spec.hyperparameters import write_space
 from hpo.spec.plain import shown
+from hpo.user_code import KINDS
 
 DEFAULT_TRIALS = 20
+MODEL_KEYS = ("builder", *KINDS)
+NO_DATA = "none"
+"""The source of a study whose objective needs no data."""
 MAX_METRICS = 100
 
 Strategy: TypeAlias = Literal["grid", "random", "bayesian"]
@@ -133,13 +144,16 @@ class SearchSpec(_Section):
 class EvaluationSpec(_Section):
     """How one trial is judged."""
 
-    folds: Whole = Field(default=5, ge=2, description="a whole number of at least 2")
+    folds: Whole = Field(default=5, ge=1, description="a whole number of at least 2")
     repeats: Whole = Field(default=1, ge=1, description=_AT_LEAST_1)
     split: Split | None = None
     metric: Metric | None = Field(default=None, description="the name of a scorer")
     metrics: tuple[Metric, ...] = Field(default=(), description=_SCORERS)
+    direction: Literal["maximize", "minimize"] = "maximize"
     fold_timeout_seconds: Duration = Field(default=None, alias="fold_timeout")
-    racing: Literal[False] = Field(default=False, description="false")
+    racing: Literal[False, "median"] = Field(
+        default=False, description="false, or median for an objective that reports"
+    )
     nested: Literal[False] = Field(default=False, description="false")
 
     @property
@@ -156,11 +170,11 @@ class EvaluationSpec(_Section):
 
     @field_validator("racing", "nested", mode="before")
     @classmethod
-    def _none_yet(cls, value: object) -> object:
-        if value is not False:
-            what = "expected false, as anything else is not supported yet"
-            raise worded(f"{what}; got {shown(value)}")
-        return value
+    def _none_yet(cls, value: object, info: ValidationInfo) -> object:
+        if value is False or (value == "median" and info.field_name == "racing"):
+            return value
+        what = "expected false, as anything else is not supported yet"
+        raise worded(f"{what}; got {shown(value)}")
 
 
 class EngineSpec(_Section):
@@ -227,13 +241,12 @@ class StudySpec(BaseModel):
     @field_validator("model", mode="before")
     @classmethod
     def _a_family(cls, model: object) -> object:
-        if isinstance(model, dict) and list(model) in [["keras_tuner"], ["objective"]]:
-            raise worded(f"{next(iter(model))} is not supported yet; name a family")
-        if isinstance(model, dict) and list(model) == ["builder"]:
-            model = model["builder"]
-            if isinstance(model, str) and ":" not in model:
-                raise worded(f"expected module:function; got {shown(model)}")
-        return model
+        if not isinstance(model, dict) or list(model) not in [[k] for k in MODEL_KEYS]:
+            return model
+        ((kind, name),) = model.items()
+        if isinstance(name, str) and ":" not in name:
+            raise worded(f"expected module:function; got {shown(name)}")
+        return name if kind == "builder" or not name else f"{kind}:{name}"
 
     def to_document(self) -> dict[str, Any]:
         """Return the study in the syntax of a study file, every default written out.
@@ -244,6 +257,9 @@ class StudySpec(BaseModel):
         document = self.model_dump(mode="json", by_alias=True, exclude={"space"})
         keys = StudySpec.model_fields
         document["space"] = write_space(self.space)
+        if self.evaluation.direction == "maximize":
+            # Only an objective has a direction; scorers are all to be maximised.
+            del document["evaluation"]["direction"]
         return {key: document[key] for key in keys if key in document}
 
     def __eq__(self, other: object) -> bool:

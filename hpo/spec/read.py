@@ -18,11 +18,12 @@ from hpo.errors import Problem, SpecError, near_match, one_of
 from hpo.models.family import Family
 from hpo.space import Space
 from hpo.spec.document import Document, read_document
+from hpo.spec.fields import OWN_METRICS
 from hpo.spec.hyperparameters import read_space, write_space
-from hpo.spec.model import StudySpec
+from hpo.spec.model import MODEL_KEYS, NO_DATA, StudySpec
 from hpo.spec.plain import Mistake, at, plain, shown
-from hpo.spec.sections import n_outputs_of, section_mistakes, task_of
-from hpo.user_code import Home
+from hpo.spec.sections import model_kind, n_outputs_of, section_mistakes, task_of
+from hpo.user_code import KERAS_TUNER, OBJECTIVE, Home
 
 MAX_SHOWN = 50
 """Mistakes that are reported; of more only the number is."""
@@ -160,8 +161,14 @@ def _interpret(
         Mistake(key, f"unknown key {key!r}") for key in NOT_IN_FILES if key in value
     ]
     value = {k: v for k, v in value.items() if k not in NOT_IN_FILES}
+    kind = model_kind(value)
+    if kind == OBJECTIVE and "data" not in value:
+        value = _without_data(value)
     space = None
-    if "space" in value:
+    if kind == KERAS_TUNER and value.get("space") is None:
+        # It is the hypermodel's own, which only importing it tells.
+        value["space"] = Space()
+    elif "space" in value:
         space, found = read_space(value["space"])
         mistakes += found
         # The space stands for itself in what follows, whole or not.
@@ -171,11 +178,21 @@ def _interpret(
         complete = not any(m.where.startswith("space") for m in mistakes)
         mistakes += _space_mistakes(value, space, complete, find_family)
     try:
-        return StudySpec.model_validate(value), mistakes
+        context = OWN_METRICS if kind == OBJECTIVE else None
+        return StudySpec.model_validate(value, context=context), mistakes
     except ValidationError as error:
         errors = error.errors(include_url=False)
         wrong = [_translate(each, n < MAX_SHOWN) for n, each in enumerate(errors)]
         return None, wrong + mistakes
+
+
+def _without_data(value: dict[str, Any]) -> dict[str, Any]:
+    """Say that there is no data, and so one fold unless the file says how many."""
+    evaluation = value.get("evaluation") or {}
+    if isinstance(evaluation, dict):
+        evaluation = {"folds": 1, **evaluation}
+    data = {"source": NO_DATA, "test_size": 0.0}
+    return {**value, "data": data, "evaluation": evaluation}
 
 
 def _space_mistakes(
@@ -212,9 +229,11 @@ def _space_mistakes(
 def _family_name(value: Mapping[str, Any]) -> str | None:
     """Return the name of the family as the spec will have it, if there is one."""
     model = value.get("model")
-    if isinstance(model, dict) and list(model) == ["builder"]:
-        model = model["builder"]
-        return model if isinstance(model, str) and ":" in model else None
+    if isinstance(model, dict) and list(model) in [[key] for key in MODEL_KEYS]:
+        ((kind, name),) = model.items()
+        if not isinstance(name, str) or ":" not in name:
+            return None
+        return name if kind == "builder" else f"{kind}:{name}"
     return model if isinstance(model, str) and model else None
 
 

@@ -9,8 +9,10 @@ from pydantic import BaseModel, ValidationError
 
 from hpo.metrics import why_unfit
 from hpo.records import Task
-from hpo.spec.model import DataSpec, EvaluationSpec
+from hpo.spec.fields import OWN_METRICS
+from hpo.spec.model import NO_DATA, DataSpec, EvaluationSpec
 from hpo.spec.plain import Mistake, at, shown
+from hpo.user_code import KINDS, OBJECTIVE, kind_of
 
 Section = TypeVar("Section", bound=BaseModel)
 
@@ -18,6 +20,8 @@ Section = TypeVar("Section", bound=BaseModel)
 def section_mistakes(value: Mapping[str, Any]) -> Iterator[Mistake]:
     """Find what is wrong between keys that are right by themselves."""
     task = task_of(value)
+    own = model_kind(value) == OBJECTIVE
+    context = OWN_METRICS if own else None
     if data := _valid(DataSpec, value.get("data")):
         for key, columns in (("features", data.features or ()), ("drop", data.drop)):
             yield from _listed_twice(f"data.{key}", columns)
@@ -32,7 +36,15 @@ def section_mistakes(value: Mapping[str, Any]) -> Iterator[Mistake]:
             yield Mistake("data.target", what)
     else:
         data = None
-    if evaluation := _valid(EvaluationSpec, value.get("evaluation")):
+    has_none = data is not None and data.name == NO_DATA
+    if has_none and not own:
+        yield Mistake("data.source", "only an objective can do without data; name some")
+    given = value.get("evaluation")
+    folds = given.get("folds") if isinstance(given, dict) else None
+    if folds == 1 and not isinstance(folds, bool) and not (own and has_none):
+        what = "expected a whole number of at least 2; got 1"
+        yield Mistake("evaluation.folds", what)
+    if evaluation := _valid(EvaluationSpec, given, context):
         metrics = {
             at("evaluation.metrics", i): m for i, m in enumerate(evaluation.metrics)
         }
@@ -42,9 +54,16 @@ def section_mistakes(value: Mapping[str, Any]) -> Iterator[Mistake]:
             n_classes = 2 if task == "classification" else 0
             n_outputs = len(data.targets) if data else 1
             unfit = why_unfit(metric, task, n_classes, n_outputs) if task else None
-            if unfit:
+            if unfit and not own:
                 yield Mistake(where, unfit)
         yield from _listed_twice("evaluation.metrics", evaluation.metrics)
+        if evaluation.racing and not own:
+            what = "expected false, as only an objective reports how a fold goes"
+            yield Mistake("evaluation.racing", f"{what}; got {evaluation.racing!r}")
+        if evaluation.direction == "minimize" and not own:
+            what = "expected maximize, as of every scorer more is better; for an error "
+            what += "there are the neg_ ones; got 'minimize'"
+            yield Mistake("evaluation.direction", what)
         if task == "regression" and evaluation.split == "stratified":
             what = "expected kfold, as regression has no classes; got 'stratified'"
             yield Mistake("evaluation.split", what)
@@ -102,9 +121,18 @@ def task_of(value: Mapping[str, Any]) -> Task | None:
     return value["task"] if value.get("task") in get_args(Task) else None
 
 
-def _valid(model: type[Section], given: Any) -> Section | None:
+def model_kind(value: Mapping[str, Any]) -> str:
+    """Return the kind of code that the file names as its model, if it is of one."""
+    model = value.get("model")
+    if isinstance(model, dict) and len(model) == 1:
+        (kind,) = model
+        return kind if kind in KINDS else ""
+    return kind_of(model) if isinstance(model, str) else ""
+
+
+def _valid(model: type[Section], given: Any, context: Any = None) -> Section | None:
     """Return a section, or None if it has mistakes of its own."""
     try:
-        return model.model_validate(given or {})
+        return model.model_validate(given or {}, context=context)
     except ValidationError:
         return None

@@ -30,6 +30,8 @@ BUSY_SECONDS = 30
 LOCKED_ATTEMPTS = 5
 WAL_SINCE = (3, 51, 3)
 MIGRATION_LOCK = 727_001
+SECRETS = ("pass", "pwd", "secret", "token", "key", "auth", "odbc_connect")
+"""What is in the name of a part of an address that is not to be shown."""
 
 
 def masked(url: str) -> str:
@@ -43,7 +45,7 @@ def masked(url: str) -> str:
 
 
 def _is_secret(key: str) -> bool:
-    return any(word in key.lower() for word in ("pass", "secret", "token", "key"))
+    return any(word in key.lower() for word in SECRETS)
 
 
 def _scrubbed(text: str, url: str) -> str:
@@ -69,6 +71,17 @@ def sqlite_path(url: str) -> Path | None:
     ):
         return None
     return Path(str(parsed.database))
+
+
+def why_no_driver(url: str) -> str:
+    """Say what a database address needs that is not installed; empty if nothing."""
+    try:
+        sa.make_url(url).get_dialect().import_dbapi()
+    except ModuleNotFoundError as error:
+        return f"{masked(url)} needs the package {error.name}; pip install it"
+    except SQLAlchemyError:
+        return f"{masked(url)} names no kind of database that is known"
+    return ""
 
 
 def connect(url: str) -> sa.Engine:
@@ -235,6 +248,11 @@ def _words(error: Exception, url: str) -> str:
     cause = " ".join(cause.split())
     path = sqlite_path(url)
     folder = path.absolute().parent if path else None
+    if "password" in cause or ("role" in cause and "does not exist" in cause):
+        how = "mend the address, or set PGPASSWORD"
+        return f"refuses the name or the password ({cause[:200]}); {how}"
+    if "database" in cause and "does not exist" in cause:
+        return f"has no such database ({cause[:200]}); make it first, with createdb"
     if "full" in cause or "disk I/O" in cause or "No space" in cause:
         return (
             f"cannot write ({cause}); free some space on the disk of "

@@ -5,17 +5,19 @@ from __future__ import annotations
 import io
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from hpo.records import FoldResult, Params, Trial, judge
+from hpo.records import FoldResult, Params, Trial, TrialOutline, judge
 from hpo.store import schema as t
 
 Results = Sequence[tuple[int, FoldResult]]
 Row = dict[str, Any]
+NUMBERS_AT_ONCE = 500
+"""Databases limit the values that one statement may name."""
 
 
 def param_rows(trial_id: int, params: Params) -> list[Row]:
@@ -84,10 +86,50 @@ def lost_rows(
 
 
 def load_trials(
-    connection: sa.Connection, study_id: int, kind: str, *, predictions: bool
+    connection: sa.Connection,
+    study_id: int,
+    kind: str,
+    *,
+    predictions: bool,
+    numbers: Collection[int] | None = None,
 ) -> list[Trial]:
-    """Read the trials of one kind, ordered by number, with the folds that are in."""
-    chosen = sa.and_(t.trials.c.study_id == study_id, t.trials.c.kind == kind)
+    """Read the trials of one kind, ordered by number, with the folds that are in.
+
+    Of ``numbers``, if they are given, those that exist.
+    """
+    all_of_it = sa.and_(t.trials.c.study_id == study_id, t.trials.c.kind == kind)
+    if numbers is None:
+        return _load_chosen(connection, study_id, all_of_it, predictions=predictions)
+    wanted = sorted(set(numbers))
+    found: list[Trial] = []
+    for start in range(0, len(wanted), NUMBERS_AT_ONCE):
+        some = t.trials.c.number.in_(wanted[start : start + NUMBERS_AT_ONCE])
+        chosen = sa.and_(all_of_it, some)
+        found += _load_chosen(connection, study_id, chosen, predictions=predictions)
+    return found
+
+
+def load_outline(connection: sa.Connection, study_id: int) -> list[TrialOutline]:
+    """Read what a glance tells about every trial, ordered by kind and number."""
+    statement = (
+        sa.select(
+            t.trials.c.kind,
+            t.trials.c.number,
+            t.trials.c.state,
+            t.trials.c.beyond_stop,
+            sa.func.count(t.folds.c.fold).label("n_folds"),
+        )
+        .join(t.folds, t.folds.c.trial_id == t.trials.c.id, isouter=True)
+        .where(t.trials.c.study_id == study_id)
+        .group_by(t.trials.c.id)
+        .order_by(t.trials.c.kind, t.trials.c.number)
+    )
+    return [TrialOutline(**row._mapping) for row in connection.execute(statement)]
+
+
+def _load_chosen(
+    connection: sa.Connection, study_id: int, chosen: Any, *, predictions: bool
+) -> list[Trial]:
     n_folds = connection.execute(
         sa.select(t.studies.c.n_folds).where(t.studies.c.id == study_id)
     ).scalar_one()
@@ -102,7 +144,13 @@ def load_trials(
 
 
 def _trial(row: Any, params: Row, folds: dict[int, FoldResult], n_folds: int) -> Trial:
-    unjudged = Trial(row.number, params, beyond_stop=bool(row.beyond_stop))
+    unjudged = Trial(
+        row.number,
+        params,
+        beyond_stop=bool(row.beyond_stop),
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+    )
     return judge(unjudged, folds, n_folds)
 
 
@@ -139,6 +187,7 @@ def _load_folds(
             failure=row.failure,
             error=row.error,
             engine=row.engine,
+            finished_at=row.finished_at,
         )
     return folds
 

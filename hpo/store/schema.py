@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 metadata = sa.MetaData()
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; what a database must be at before it is used."""
 VERSION_TABLE = "hpo_version"
 
@@ -187,4 +187,33 @@ leases = sa.Table(
     sa.Column("process_started", sa.Double),
     sa.Column("beat", sa.Double),
     sa.Column("taken_at", UtcDateTime),
+)
+
+mirrors = sa.Table(
+    "mirrors",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column(
+        "study_id", sa.ForeignKey("studies.id", ondelete="CASCADE"), nullable=False
+    ),
+    sa.Column("destination", sa.Text, nullable=False),
+    sa.Column("token", sa.Integer, nullable=False),
+    sa.Column("run_id", sa.Text),
+    sa.Column("told", JsonText, nullable=False),
+    sa.Column("doubtful", sa.Boolean, nullable=False),
+    sa.UniqueConstraint("study_id", "destination"),
+)
+
+# Trials are named, not referred to: a mark outlives a trial that was dropped, whose run
+# is still to be removed there.
+mirrored_trials = sa.Table(
+    "mirrored_trials",
+    metadata,
+    sa.Column(
+        "mirror_id", sa.ForeignKey("mirrors.id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("told", sa.Text, nullable=False),
 )

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from hpo.errors import StudyNotFoundError, near_match
-from hpo.records import StudyRecord, StudySummary, Trial
+from hpo.records import StudyRecord, StudySummary, Trial, TrialKind, TrialOutline
 from hpo.store import leases as lease_rules
 from hpo.store import schema as t
 from hpo.store.database import connect, masked, retried, sqlite_path, translated
 from hpo.store.leases import LEASE_SECONDS, Lease
-from hpo.store.rows import load_trials, storable
-from hpo.store.writer import SEARCH, StudyWriter, TrialKind
+from hpo.store.mirror import Mirror
+from hpo.store.rows import load_outline, load_trials, storable
+from hpo.store.writer import SEARCH, StudyWriter
 
 
 class Store:
@@ -56,6 +57,12 @@ class Store:
             self._engine.connect().execution_options(hpo_reading=True) as connection,
             connection.begin(),
         ):
+            if connection.dialect.name == "postgresql":
+                # One snapshot for all that is read together, as on SQLite: else a fold
+                # could be seen whose metrics, read before it, were not there yet.
+                connection.exec_driver_sql(
+                    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+                )
             yield connection
 
     def summaries(self) -> list[StudySummary]:
@@ -134,7 +141,12 @@ class Store:
         return StudyNotFoundError(f"no study {name!r} in {masked(self.url)}{hint}")
 
     def trials(
-        self, name: str, *, kind: TrialKind = SEARCH, predictions: bool = False
+        self,
+        name: str,
+        *,
+        kind: TrialKind = SEARCH,
+        predictions: bool = False,
+        numbers: Collection[int] | None = None,
     ) -> list[Trial]:
         """Return the trials of one kind, ordered by number.
 
@@ -142,13 +154,30 @@ class Store:
             name: Of the study.
             kind: ``search``, or ``manual`` for those with a person's own params.
             predictions: Also read the out-of-fold predictions.
+            numbers: Read these trials only; a number without a trial is passed over.
 
         Raises:
             StudyNotFoundError: No study has this name.
         """
         with self._reading() as connection:
-            study_id = self._id(connection, name)
-            return load_trials(connection, study_id, kind, predictions=predictions)
+            return load_trials(
+                connection,
+                self._id(connection, name),
+                kind,
+                predictions=predictions,
+                numbers=numbers,
+            )
+
+    def outline(self, name: str) -> list[TrialOutline]:
+        """Return a line for each trial of either kind, ordered by (kind, number).
+
+        Cheap, however many trials there are: it tells which of them have changed.
+
+        Raises:
+            StudyNotFoundError: No study has this name.
+        """
+        with self._reading() as connection:
+            return load_outline(connection, self._id(connection, name))
 
     def changes(self, name: str) -> list[tuple[int, dict[str, Any]]]:
         """Return the edits of the study file: from which trial on, and the document."""
@@ -213,6 +242,28 @@ class Store:
         with translated(self.url):
             lease = retried(work)
         return StudyWriter(self._engine, self.url, lease, kind)
+
+    def mirror(self, name: str, destination: str) -> Mirror:
+        """Take over what is noted of a study at one destination; see `Mirror`.
+
+        Args:
+            name: Of the study.
+            destination: Masked address of a tracking server: it is stored as it is, so
+                it must hold no password.
+
+        Raises:
+            StudyNotFoundError: No study has this name.
+        """
+
+        def work() -> Mirror:
+            with self._engine.begin() as connection:
+                study_id = self._id(connection, name)
+                return Mirror.take(
+                    self._engine, self.url, connection, study_id, destination
+                )
+
+        with translated(self.url):
+            return retried(work)
 
     def delete(self, name: str) -> None:
         """Remove a study with everything that belongs to it, under its lease.

@@ -9,11 +9,10 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, TypeAlias
 
 import sqlalchemy as sa
 
-from hpo.records import FoldResult, StudyRecord, StudyState, Trial
+from hpo.records import FoldResult, StudyRecord, StudyState, Trial, TrialKind
 from hpo.store import leases as lease_rules
 from hpo.store import schema as t
 from hpo.store.database import retried, translated
@@ -27,7 +26,6 @@ from hpo.store.rows import (
     storable,
 )
 
-TrialKind: TypeAlias = Literal["search", "manual"]
 SEARCH: TrialKind = "search"
 MANUAL: TrialKind = "manual"
 """Trials with params of a person's own: apart, and numbered 0, 1, 2, ... themselves."""

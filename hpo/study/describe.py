@@ -32,7 +32,7 @@ def describe(prepared: Prepared) -> Facts:
         "task": plan.data.task,
         "data": data_facts(prepared),
         "evaluation": {
-            "split": settle(plan.data, spec.split),
+            "split": settle(plan.data, spec.split) if plan.data.n_rows else None,
             "folds": spec.evaluation.folds,
             "repeats": spec.evaluation.repeats,
             "metric": plan.metric,
@@ -127,9 +127,12 @@ def classes_words(facts: Facts, width: int = 80) -> str:
 def folds_words(evaluation: Facts, n_groups: int | None = None) -> str:
     """Word how a trial is judged, as in ``5 stratified folds, 3 times``."""
     n_folds, repeats = evaluation["folds"], evaluation["repeats"]
+    if n_folds == 1:
+        return "one value a trial"
     words = {
         "stratified": f"{n_folds} stratified folds",
         "kfold": f"{n_folds} folds",
+        None: f"{n_folds} repetitions a trial",
         "group": f"{n_folds} folds of whole groups",
         "time": f"{n_folds} folds in order of time",
     }[evaluation["split"]]

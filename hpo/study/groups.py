@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from hpo.evaluation import Group, Pair
 from hpo.records import Params, Trial
+from hpo.study.racing import MedianRacing
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Schedule:
         group_limit: The family's; with more than 1, trials are proposed in rounds.
         program_key: The family's; pairs with equal keys may share a group.
         sees_scores: Whether proposals depend on scores at all.
+        racing: Stops hopeless folds; None lets all go on.
     """
 
     n_folds: int
@@ -30,6 +32,7 @@ class Schedule:
     group_limit: int
     program_key: Callable[[Params], Hashable]
     sees_scores: bool
+    racing: MedianRacing | None = None
 
     @property
     def round_size(self) -> int:
@@ -43,16 +46,23 @@ class Schedule:
 
     def n_visible(self, number: int) -> int:
         """How many leading trials a proposal sees finished; the rest look running."""
-        if not self.sees_scores:
+        if not self.sees_scores and self.racing is None:
             return 0
         if self.group_limit > 1:
             return self.round_of(number).start
         return max(0, number - self.width + 1)
 
-    def groups(self, trials: Sequence[Trial]) -> Iterator[Group]:
-        """Form the groups of one round, in the order of trials and folds."""
+    def groups(
+        self, trials: Sequence[Trial], history: Sequence[Trial] = ()
+    ) -> Iterator[Group]:
+        """Form the groups of one round, in the order of trials and folds.
+
+        Args:
+            trials: Of the round.
+            history: All trials; what is stopped follows from those that each may see.
+        """
         pairs = [
-            Pair(trial.number, fold, trial.params)
+            Pair(trial.number, fold, trial.params, self._bars(trial, fold, history))
             for trial in trials
             for fold in range(self.n_folds)
         ]
@@ -65,6 +75,13 @@ class Schedule:
         for alike in by_key.values():
             for start in range(0, len(alike), self.group_limit):
                 yield tuple(alike[start : start + self.group_limit])
+
+    def _bars(
+        self, trial: Trial, fold: int, history: Sequence[Trial]
+    ) -> tuple[float, ...]:
+        if self.racing is None:
+            return ()
+        return self.racing.bars(history[: self.n_visible(trial.number)], fold)
 
 
 def by_trial(group: Group) -> list[Group]:

@@ -227,6 +227,9 @@ class StudyLoop:
         for number, result in fresh:
             self._ledger.add(number, result)
         finished = self._ledger.settle(list(dict.fromkeys(n for n, _ in fresh)))
+        if remarked is None and self._verdict.stop is not None:
+            # With the trial that ends the study, so that no reader counts them.
+            remarked = self._ledger.remarked()
         self._writer.commit(
             Changes(
                 started=self._uncommitted,

@@ -5,18 +5,23 @@ Everything that can be refused is refused here, before a row is written.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 from hpo.data import fingerprint, load, make_folds, split_test
 from hpo.errors import Problem, SpecError
 from hpo.evaluation import Plan
+from hpo.evaluation.objective import NEGATIVE, UNNAMED
 from hpo.metrics import DEFAULT_METRIC, why_unfit
 from hpo.models import get_family
 from hpo.models.family import Family
 from hpo.models.preprocessing import NO_SELECTION
 from hpo.records import Dataset, Params
 from hpo.spec import StudySpec
-from hpo.user_code import Home
+from hpo.spec.model import NO_DATA
+from hpo.study.discovery import with_discovered_space
+from hpo.user_code import OBJECTIVE, Home, kind_of
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,16 @@ def prepare(spec: StudySpec) -> Prepared:
         SpecError: Metric, model or space do not fit the data.
     """
     home = Home(spec.folder, spec.allowed_modules)
-    data = load(
+    family = get_family(spec.model, home=home)
+    spec, family, notes = with_discovered_space(spec, family, home)
+    data = _load(spec, home)
+    return assemble(spec, replace(data, notes=(*data.notes, *notes)), family, home)
+
+
+def _load(spec: StudySpec, home: Home) -> Dataset:
+    if spec.data.name == NO_DATA:
+        return no_data()
+    return load(
         spec.data.name,
         options=spec.data.options,
         target=spec.data.targets,
@@ -64,9 +78,75 @@ def prepare(spec: StudySpec) -> Prepared:
         task=spec.task,
         home=home,
     )
-    family = get_family(spec.model, home=home)
-    metric = spec.evaluation.metric or DEFAULT_METRIC[data.task]
+
+
+def no_data() -> Dataset:
+    """Return the data set of an objective that needs none: it has no rows."""
+    import numpy as np
+
+    nothing = np.empty((0, 0)), np.empty(0)
+    return Dataset(*nothing, "regression", None, numeric=(), categorical=())
+
+
+def assemble(
+    spec: StudySpec,
+    data: Dataset,
+    family: Family,
+    home: Home,
+    *,
+    code: bytes | None = None,
+    function: Callable[..., Any] | None = None,
+    raw: tuple[Any, Any] | None = None,
+) -> Prepared:
+    """Split data that has been read, and check the file against it.
+
+    Args:
+        spec: The study.
+        data: All rows.
+        family: Of the spec's model.
+        home: Where code that the spec names may be found.
+        code: See `hpo.evaluation.Plan`; so are the others.
+        function: See there.
+        raw: See there; of all rows, of which none is then held out.
+
+    Raises:
+        DataError: The data cannot be split.
+        SpecError: Metric, model or space do not fit the data.
+    """
+    is_objective = kind_of(spec.model) == OBJECTIVE
+    default = UNNAMED if is_objective else DEFAULT_METRIC[data.task]
+    minimize = spec.evaluation.direction == "minimize"
+    metric = spec.evaluation.metric or default
     _check(spec, data, family, metric)
+    train, folds, n_test = _split(spec, data)
+    plan = Plan(
+        family=spec.model,
+        data=train,
+        folds=folds,
+        seed=spec.search.seed,
+        metric=f"{NEGATIVE}{metric}" if minimize else metric,
+        metrics=spec.evaluation.metrics,
+        home=home,
+        minimize=minimize,
+        code=code,
+        function=function,
+        raw=raw,
+    )
+    return Prepared(
+        spec=spec,
+        data=data,
+        n_test=n_test,
+        fingerprint=fingerprint(data) if data.n_rows else NO_DATA,
+        family=family,
+        plan=plan,
+        defaults=spec.space.defaults(family.defaults(data.task)),
+    )
+
+
+def _split(spec: StudySpec, data: Dataset) -> tuple[Dataset, Any, int]:
+    """Return the rows to learn from, their folds, and how many were held out."""
+    if data.n_rows == 0:
+        return data, ((data.y, data.y),) * spec.evaluation.n_folds, 0
     train_rows, test_rows = split_test(
         data, spec.data.test_size, seed=spec.search.seed, split=spec.split
     )
@@ -78,24 +158,7 @@ def prepare(spec: StudySpec) -> Prepared:
         split=spec.split,
         seed=spec.search.seed,
     )
-    plan = Plan(
-        family=spec.model,
-        data=train,
-        folds=tuple(folds),
-        seed=spec.search.seed,
-        metric=metric,
-        metrics=spec.evaluation.metrics,
-        home=home,
-    )
-    return Prepared(
-        spec=spec,
-        data=data,
-        n_test=len(test_rows),
-        fingerprint=fingerprint(data),
-        family=family,
-        plan=plan,
-        defaults=spec.space.defaults(family.defaults(data.task)),
-    )
+    return train, tuple(folds), len(test_rows)
 
 
 def _check(spec: StudySpec, data: Dataset, family: Family, metric: str) -> None:
@@ -108,7 +171,9 @@ def _check(spec: StudySpec, data: Dataset, family: Family, metric: str) -> None:
             *_array_problems(spec, data, family),
         )
     ]
-    for index, name in enumerate((metric, *spec.evaluation.metrics)):
+    own_metrics = kind_of(spec.model) == OBJECTIVE
+    named = () if own_metrics else (metric, *spec.evaluation.metrics)
+    for index, name in enumerate(named):
         where = "evaluation.metric" if index == 0 else "evaluation.metrics"
         if what := why_unfit(name, data.task, data.n_classes, data.n_outputs):
             problems.append(Problem(where, what))

@@ -71,4 +71,4 @@ class Rounds:
             if limit is None or number < limit:
                 self._ledger.start(trial)
                 started.append(trial)
-        return started, list(self._schedule.groups(members))
+        return started, list(self._schedule.groups(members, self._ledger.trials))

@@ -26,17 +26,20 @@ from hpo.evaluation import (
     share,
 )
 from hpo.models.family import Family
-from hpo.records import StudyRecord, StudyState, Trial
-from hpo.search import Strategy, make_strategy
+from hpo.records import Params, StudyRecord, StudyState, Trial
+from hpo.search import Enqueued, Strategy, make_strategy
 from hpo.spec import Change, StudySpec
 from hpo.store import Store
-from hpo.store.leases import BEATS_PER_LEASE
+from hpo.store.leases import BEATS_PER_LEASE, LEASE_SECONDS
 from hpo.study.editing import edits
 from hpo.study.groups import Schedule
 from hpo.study.loop import Budget, StudyLoop
 from hpo.study.prepare import Prepared
 from hpo.study.progress import Observer
+from hpo.study.racing import MedianRacing
 from hpo.study.verdict import Verdict
+from hpo.study.writing import TrialWriter
+from hpo.user_code import OBJECTIVE, kind_of
 
 MAX_TASKS = 500
 MEMORY_SHARE = 0.8
@@ -74,6 +77,7 @@ class StudyRun:
         store: Where it is, or will be.
         make_engine: Makes the engine when there is work; None for the study's own.
         observers: Called after each commit.
+        enqueue: Params of the first trials, after the defaults.
 
     Raises:
         StudyBusyError: Another process runs it.
@@ -91,10 +95,11 @@ class StudyRun:
         *,
         make_engine: Callable[[], Engine] | None = None,
         observers: Sequence[Observer] = (),
+        enqueue: Sequence[Params] = (),
     ) -> None:
         self._prepared, self._store = prepared, store
         spec = prepared.spec
-        self._strategy = _strategy(prepared)
+        self._strategy = study_strategy(prepared, enqueue)
         self.is_new = store.create(study_record(prepared))
         # Before the lease: whoever may not go on with it need not wait for its holder.
         self.changes = self._edits()
@@ -121,21 +126,14 @@ class StudyRun:
                 # What the file said at first, which the study is about to forget.
                 self._writer.change(stored, 0)
             self._writer.change(study_record(self._prepared), len(trials))
-        verdict = Verdict(spec.search.patience, spec.search.max_failures)
-        return StudyLoop(
-            strategy=self._strategy,
-            schedule=_schedule(self._prepared.family, spec, self._strategy),
-            budget=Budget(
-                trials=spec.search.budget,
-                timeout_seconds=spec.search.timeout_seconds,
-                fold_timeout_seconds=spec.evaluation.fold_timeout_seconds,
-            ),
-            verdict=verdict,
-            make_engine=make_engine or (lambda: local_engine(self._prepared)),
-            writer=self._writer,
-            trials=trials,
-            active_seconds=stored.active_seconds,
+        return make_loop(
+            self._prepared,
+            self._strategy,
+            self._writer,
+            trials,
+            make_engine=make_engine,
             observers=observers,
+            active_seconds=stored.active_seconds,
             beat_seconds=self._store.lease_seconds / BEATS_PER_LEASE,
         )
 
@@ -179,6 +177,37 @@ class StudyRun:
         return "failed" if self._loop.failing else "complete"
 
 
+def make_loop(
+    prepared: Prepared,
+    strategy: Strategy,
+    writer: TrialWriter,
+    trials: Sequence[Trial],
+    *,
+    make_engine: Callable[[], Engine] | None = None,
+    observers: Sequence[Observer] = (),
+    active_seconds: float = 0.0,
+    beat_seconds: float = LEASE_SECONDS / BEATS_PER_LEASE,
+) -> StudyLoop:
+    """Return the loop of a study as its file says; see `StudyLoop`."""
+    spec = prepared.spec
+    return StudyLoop(
+        strategy=strategy,
+        schedule=_schedule(prepared.family, spec, strategy),
+        budget=Budget(
+            trials=spec.search.budget,
+            timeout_seconds=spec.search.timeout_seconds,
+            fold_timeout_seconds=spec.evaluation.fold_timeout_seconds,
+        ),
+        verdict=Verdict(spec.search.patience, spec.search.max_failures),
+        make_engine=make_engine or (lambda: local_engine(prepared)),
+        writer=writer,
+        trials=trials,
+        active_seconds=active_seconds,
+        observers=observers,
+        beat_seconds=beat_seconds,
+    )
+
+
 def try_quietly(work: Callable[[], object]) -> None:
     """Do what tidies up after an error without hiding that error behind another."""
     try:
@@ -214,7 +243,7 @@ def local_engine(prepared: Prepared) -> LocalEngine:
 
 def _shared(plan: Plan) -> tuple[Plan | SharedPlan, Callable[[], None] | None]:
     """Return the plan as workers get it, and what to call when they are gone."""
-    if not is_large(plan):
+    if kind_of(plan.family) == OBJECTIVE or not is_large(plan):
         return plan, None
     try:
         folder = make_scratch()
@@ -250,14 +279,19 @@ def _environment(spec: StudySpec) -> Mapping[str, str]:
     return {"KERAS_BACKEND": spec.engine.backend}
 
 
-def _strategy(prepared: Prepared) -> Strategy:
+def study_strategy(prepared: Prepared, enqueue: Sequence[Params] = ()) -> Strategy:
+    """Return the strategy of a study, with a person's own params near its start."""
     search = prepared.spec.search
-    return make_strategy(
+    strategy = make_strategy(
         search.strategy,
         prepared.spec.space,
         seed=search.seed,
         first=prepared.defaults if search.defaults_first else None,
     )
+    if not enqueue:
+        return strategy
+    defaults_first = search.defaults_first and search.strategy != "grid"
+    return Enqueued(strategy, enqueue, start=int(defaults_first))
 
 
 def _schedule(family: Family, spec: StudySpec, strategy: Strategy) -> Schedule:
@@ -267,7 +301,14 @@ def _schedule(family: Family, spec: StudySpec, strategy: Strategy) -> Schedule:
         group_limit=family.group_limit,
         program_key=family.program_key,
         sees_scores=strategy.sees_scores,
+        racing=_racing(spec),
     )
+
+
+def _racing(spec: StudySpec) -> MedianRacing | None:
+    if spec.evaluation.racing is False:
+        return None
+    return MedianRacing(minimize=spec.evaluation.direction == "minimize")
 
 
 def study_record(prepared: Prepared) -> StudyRecord:

@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 from command_folder import HPO, Folder
 
+from hpo.cli import installed
 from hpo.spec import read_study
 
 QUICK = ("--trials", "2", "--jobs", "1", "--store", "sqlite:///quick.db")
@@ -324,13 +325,30 @@ def newer(at: Path) -> None:
         connection.execute("INSERT INTO hpo_version VALUES ('9999')")
 
 
-def test_doctor_says_that_an_mlflow_server_does_not_answer(folder, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:1/x")
-    done = folder.hpo("doctor", "--format", "json")
+def test_doctor_says_that_an_mlflow_server_does_not_answer(folder):
+    env = {"MLFLOW_TRACKING_URI": "http://me:secret@127.0.0.1:1/x"}
+    done = folder.hpo("doctor", "--format", "json", env=env)
     mlflow = checks_of(done)["mlflow"]
     assert mlflow["state"] == "look"
     assert "does not answer" in mlflow["found"]
     assert "secret" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("uri", "state", "said"),
+    [
+        ("", "ok", "studies are sent to mlflow.db in the current folder"),
+        ("none", "ok", "studies are not sent (MLFLOW_TRACKING_URI is none)"),
+        ("sqlite:///other.db", "ok", "studies are sent to sqlite:///other.db"),
+        ("./mlruns", "look", "./mlruns is a folder"),
+    ],
+)
+def test_doctor_says_where_studies_are_sent(uri, state, said, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    mlflow = installed.mlflow()
+    assert mlflow.state == state
+    assert mlflow.found.endswith(said)
+    assert bool(mlflow.advice) == (state != "ok")
 
 
 def test_doctor_says_when_tensorflow_does_not_start(folder, monkeypatch):

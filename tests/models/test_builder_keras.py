@@ -187,7 +187,7 @@ def test_the_same_request_gives_the_same_bits_in_any_process(code):
                 HIDDEN,
                 then="keras.Model(model.inputs, [model.layers[0].output] * 2)",
             ),
-            "a model of 2 outputs; expected one",
+            "expected outputs of the width for 3 classes each; got 8, 8",
         ),
         (
             "multiclass",
@@ -195,11 +195,11 @@ def test_the_same_request_gives_the_same_bits_in_any_process(code):
             import keras
 
             def build(params, data):
-                one, two = keras.Input((4,)), keras.Input((4,))
+                one, two = keras.Input((5,)), keras.Input((5,))
                 out = keras.layers.Dense(3, "softmax")(one + two)
                 return keras.Model([one, two], out)
             """,
-            "a model of 2 inputs; expected one",
+            r"expected inputs of shape \(4,\) each, or widths that add up to the 4",
         ),
         (
             "multiclass",
@@ -213,7 +213,7 @@ def test_the_same_request_gives_the_same_bits_in_any_process(code):
             def build(params, data):
                 return Twice()
             """,
-            "a model of several outputs; expected one",
+            "expected outputs of the width for 3 classes each; got 4, 4",
         ),
         (
             "multiclass",

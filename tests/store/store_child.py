@@ -135,6 +135,12 @@ class _Commands:
         self.writer.commit(Changes(started=[Trial(number, {"by": os.getpid()})]))
         return "started"
 
+    def take_mirror(self, name: str, destination: str) -> list[Any]:
+        if self.store is None:
+            self.open()
+        mirror = self.store.mirror(name, destination)
+        return [mirror.run_id, len(mirror.marks)]
+
     def release(self) -> str:
         self.writer.release()
         return "released"

@@ -16,6 +16,7 @@ from alembic.script import ScriptDirectory
 from store_child import Child
 from store_samples import (
     N_FOLDS,
+    RELEASED_MARKS,
     assert_same_trials,
     dump,
     full_folds,
@@ -35,6 +36,7 @@ RELEASED = Path(__file__).parent / "released"
 TABLES = {
     *("studies", "study_changes", "leases", "trials", "params", "folds"),
     *("fold_metrics", "predictions", "lost_attempts", "hpo_version"),
+    *("mirrors", "mirrored_trials"),
 }
 
 
@@ -103,7 +105,7 @@ def test_a_database_of_every_released_schema_is_kept():
     assert sorted(path.stem for path in RELEASED.glob("*.db")) == revisions()
 
 
-@pytest.mark.parametrize("version", ["0001"])
+@pytest.mark.parametrize("version", ["0001", "0002"])
 def test_a_released_database_is_opened_and_read_fully(
     version: str, tmp_path: Path, open_store: Callable[..., Store]
 ):
@@ -129,6 +131,46 @@ def test_a_released_database_is_opened_and_read_fully(
     assert writer.lost_attempts() == {(3, 1): 1}
     write_trial(writer, 4, full_folds(4))
     assert len(store.trials("first")) == 5
+    mirror = store.mirror("first", "http://mlflow:5000")
+    # Before 0002 there were no mirrors.
+    told, marks = {"state": "running"}, RELEASED_MARKS
+    kept = (None, {}, False, {}) if version == "0001" else ("r0", told, True, marks)
+    assert (mirror.run_id, mirror.told, mirror.doubtful, mirror.marks) == kept
+
+
+def set_back(url: str) -> None:
+    """Make a database what it would have been at 0001."""
+    for statement in (
+        "DROP TABLE mirrored_trials",
+        "DROP TABLE mirrors",
+        "UPDATE hpo_version SET version_num = '0001'",
+    ):
+        rows(url, statement)
+
+
+def test_an_upgrade_keeps_every_row(
+    store: Store, url: str, open_store: Callable[..., Store]
+):
+    store.create(make_study())
+    write_trial(store.own("digits"), 0, full_folds(0))
+    after = dump(url)
+    set_back(url)
+    upgraded = open_store(url)
+    assert dump(url) == after
+    assert upgraded.mirror("digits", "http://mlflow:5000").marks == {}
+
+
+def test_a_store_that_is_open_survives_the_upgrade_by_another(
+    store: Store, url: str, open_store: Callable[..., Store]
+):
+    # What is added must not be needed by the version that runs already.
+    store.create(make_study())
+    set_back(url)
+    writer = store.own("digits")
+    write_trial(writer, 0, full_folds(0))
+    open_store(url)
+    write_trial(writer, 1, full_folds(1))
+    assert [trial.number for trial in store.trials("digits")] == [0, 1]
 
 
 def test_the_kept_database_is_what_this_code_would_write(
@@ -141,6 +183,8 @@ def test_the_kept_database_is_what_this_code_would_write(
     first, other = (store.trials("first", predictions=True) for store in stores)
     assert_same_trials(first, other)
     assert stores[0].study("first") == stores[1].study("first")
+    mirrors = [store.mirror("first", "http://mlflow:5000") for store in stores]
+    assert mirrors[0].marks == mirrors[1].marks == RELEASED_MARKS
 
 
 # Refused
@@ -196,9 +240,13 @@ def test_a_strangers_database_with_tables_like_ours_is_left_alone(url: str):
 
 
 @pytest.mark.slow
-def test_eight_processes_opening_one_new_database_make_one_schema(
-    url: str, child: Callable[..., Child], open_store: Callable[..., Store]
+@pytest.mark.parametrize("older", [False, True], ids=["new", "older"])
+def test_eight_processes_opening_one_database_make_one_schema(
+    url: str, child: Callable[..., Child], open_store: Callable[..., Store], older: bool
 ):
+    if older:
+        open_store(url)
+        set_back(url)
     children = [child(url) for _ in range(8)]
     for one in children:
         one.tell("imported")

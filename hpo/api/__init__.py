@@ -1,0 +1,1 @@
+"""What Python programs use: the public names of `hpo` that are not in lower layers."""
