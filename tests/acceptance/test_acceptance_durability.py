@@ -28,6 +28,20 @@ search:
   seed: 5
 evaluation: {{folds: 5}}
 """
+# The same machine, whose folds take so long that ten kills find a study to kill.
+SLOW_STUDY = STUDY.replace("model: sklearn.svm.SVC", "model: slow:build")
+SLOW = """
+import time
+from sklearn.svm import SVC
+
+class SlowSVC(SVC):
+    def fit(self, X, y):
+        time.sleep(0.04)
+        return super().fit(X, y)
+
+def build(params, data):
+    return SlowSVC(**params)
+"""
 pytestmark = pytest.mark.slow
 
 
@@ -43,15 +57,22 @@ def finish(process, code):
 def test_ten_kills_and_other_numbers_of_workers_change_nothing(
     make_folder, strategy, patience
 ):
-    text = STUDY.format(strategy=strategy, patience=patience)
+
+    def make(label):
+        folder = make_folder(
+            label, SLOW_STUDY.format(strategy=strategy, patience=patience)
+        )
+        folder.write("slow.py", SLOW)
+        return folder
+
     tables = []
     for jobs in ("1", "2", "3"):
-        calm = make_folder(f"calm-{jobs}", text)
+        calm = make(f"calm-{jobs}")
         calm.hpo("run", "study.yaml", "--jobs", jobs)
         tables.append(calm.trial_table("svc"))
     assert tables[0] == tables[1] == tables[2]
     assert {row["state"] for row in tables[0]} == {"complete", "failed"}
-    killed = make_folder("killed", text)
+    killed = make("killed")
     dice = random.Random(strategy)
     n_kills = 0
     for attempt in range(40):
