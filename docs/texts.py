@@ -48,6 +48,10 @@ GUIDES = (
     ("keras-tuner.md", "a `build(hp)` function or a HyperModel, unchanged"),
     ("python.md", "`import hpo`: the same without files"),
     ("mlflow.md", "what MLflow shows of a study, when, and what it never gets"),
+    (
+        "trained-together.md",
+        "all folds, and many trials, in one program; TensorFlow and JAX",
+    ),
     ("how-it-works.md", "how the promises are kept"),
     ("service.md", "with PostgreSQL and MLflow, by Docker Compose or without it"),
     ("contributing.md", "the four commands and the map of the code"),

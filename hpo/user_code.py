@@ -38,10 +38,18 @@ class Home:
     Args:
         folder: Of the study file.
         allowed: Names of packages that may be used besides.
+        variables: Names and values that processes which import the code find in their
+            environment.
     """
 
     folder: Path = Path()
     allowed: tuple[str, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The whole environment of a process that is to import the code."""
+        return {**os.environ, **dict(self.variables)}
 
 
 def kind_of(model: str) -> str:

@@ -21,6 +21,7 @@ class StackedLinear:
 
     name = "stacked-linear"
     group_limit = 40
+    group_matters = True
     takes_arrays = False
     keeps: frozenset[str] = frozenset()
 

@@ -35,6 +35,7 @@ LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in mod
 HOMES = {
     "tensorflow": {"models"},
     "keras": {"models"},
+    "jax": {"models"},
     "keras_tuner": {"models", "space/from_keras_tuner.py"},
     "optuna": {"search", "api/study.py", "space/from_optuna.py"},
     "pyarrow": {"data"},

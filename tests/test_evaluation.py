@@ -57,7 +57,7 @@ def plan_of(data, *, family="sklearn-mlp", metric=None, metrics=(), n_folds=3):
 class Recorder:
     """A family that keeps what it is given to train on."""
 
-    name, group_limit = "recorder", 1
+    name, group_limit, group_matters = "recorder", 1, True
     takes_arrays = False
     keeps: frozenset[str] = frozenset()
 

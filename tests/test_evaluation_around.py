@@ -60,7 +60,7 @@ def result_of(data, family, params, fold=0, **more):
 class Recorder:
     """A family that keeps its requests and predicts the mean of what it was given."""
 
-    name, group_limit = "recorder", 5
+    name, group_limit, group_matters = "recorder", 5, True
     takes_arrays = False
     keeps: frozenset[str] = frozenset()
 

@@ -62,6 +62,7 @@ class FakeFamily:
 
     name = "keras-mlp"
     group_limit = 1
+    group_matters = False
     takes_arrays = False
     task = "never asked"
 
@@ -332,7 +333,8 @@ BAD_VALUES = {
     "engine: local": "engine: expected a mapping such as {jobs: 4}; got 'local'",
     "engine: {kind: dask}": "engine.kind: 'dask' is not supported yet",
     "engine: {kind: dsk}": "engine.kind: expected one of local; got 'dsk'",
-    "engine: {backend: jax}": "engine.backend: 'jax' is not supported yet",
+    "engine: {backend: jxa}": "engine.backend: expected one of tensorflow, jax; got "
+    "'jxa'; did you mean 'jax'?",
     "engine: {jobs: 0}": "engine.jobs: expected a whole number of at least 1; got 0",
     "engine: {jobs: 2000000000}": "engine.jobs: expected at most 1000000000; got "
     "2000000000",
@@ -344,6 +346,30 @@ BAD_VALUES = {
 @pytest.mark.parametrize(("line", "message"), BAD_VALUES.items())
 def test_a_wrong_key_is_refused_at_its_line(mistakes, line, message):
     assert mistakes(DIGITS + line) == [f"studies/x.yaml:26: {message}"]
+
+
+@pytest.mark.parametrize(
+    ("model", "name"), [("sklearn-mlp", "epochs"), ("sklearn.svm.SVC", "C")]
+)
+def test_a_backend_is_refused_where_there_is_no_keras(model, name, tmp_path):
+    document = {"name": "x", "data": {"source": "sklearn.iris"}, "model": model}
+    document["space"] = {name: 3}
+    overrides = {"engine.backend": "jax"}
+    with pytest.raises(SpecError) as caught:
+        parse_study(document, folder=tmp_path, overrides=overrides)
+    assert str(caught.value) == (
+        f"--backend: only Keras has a backend, and '{model}' trains without Keras; "
+        "leave it out, or take a model such as keras-mlp; got 'jax'"
+    )
+    overrides["engine.backend"] = "tensorflow"
+    assert parse_study(document, folder=tmp_path, overrides=overrides)
+
+
+def test_a_study_may_name_its_backend(read):
+    assert read(DIGITS + "engine: {backend: jax}").engine.backend == "jax"
+    assert read(DIGITS).engine.backend == "tensorflow"
+    given = {"engine.backend": "jax"}
+    assert read(DIGITS, overrides=given).engine.backend == "jax"
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ def run(
     timeout: str | float | None = None,
     jobs: int | None = None,
     strategy: str | None = None,
+    backend: str | None = None,
     name: str | None = None,
     store: str | Path | None = None,
     tracking: str | None = None,
@@ -42,6 +43,7 @@ def run(
         timeout: Begin no trial after this: seconds, or a text such as ``30m``.
         jobs: Worker processes; default one a core.
         strategy: ``grid``, ``random`` or ``bayesian``.
+        backend: What Keras computes with: ``tensorflow`` or ``jax``.
         name: Of the study instead of the file's.
         store: Address of the store; default ``HPO_STORE`` or ``sqlite:///hpo.db``.
         tracking: Address of MLflow, or ``none``; default ``MLFLOW_TRACKING_URI`` or
@@ -69,6 +71,7 @@ def run(
         "search.timeout": timeout,
         "engine.jobs": jobs,
         "search.strategy": strategy,
+        "engine.backend": backend,
         "name": name,
     }
     overrides = {key: value for key, value in given.items() if value is not None}

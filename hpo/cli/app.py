@@ -57,6 +57,10 @@ TrackingOption = Annotated[
         help="Address of MLflow, or none; default: mlflow.db in this folder.",
     ),
 ]
+BackendOption = Annotated[
+    str | None,
+    typer.Option("--backend", help="What Keras computes with: tensorflow or jax."),
+]
 FileArgument = Annotated[Path, typer.Argument(help="Study file (YAML).")]
 NameArgument = Annotated[str, typer.Argument(help="Name of a study; see hpo list.")]
 
@@ -82,6 +86,7 @@ def run(
     engine: Annotated[
         str | None, typer.Option(help="Where folds train: local.")
     ] = None,
+    backend: BackendOption = None,
     tracking: TrackingOption = None,
     allow_module: AllowOption = None,
     store: StoreOption = DEFAULT_STORE,
@@ -101,6 +106,7 @@ def run(
         "search.strategy": strategy,
         "name": name,
         "engine.kind": engine,
+        "engine.backend": backend,
     }
     allowed = tuple(allow_module or ())
     overrides: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
@@ -138,6 +144,7 @@ def check(
     jobs: Annotated[
         int | None, typer.Option(help="Worker processes to estimate for.")
     ] = None,
+    backend: BackendOption = None,
     allow_module: AllowOption = None,
     format_: FormatOption = Format.TABLE,
 ) -> None:
@@ -148,7 +155,8 @@ def check(
     """
     from hpo.cli.check import check_study
 
-    check_study(file, tuple(allow_module or ()), jobs, format_, timed=time)
+    overrides = {"engine.jobs": jobs, "engine.backend": backend}
+    check_study(file, overrides, tuple(allow_module or ()), format_, timed=time)
 
 
 @app.command("try")
@@ -161,6 +169,7 @@ def try_(
     jobs: Annotated[
         int | None, typer.Option(help="Worker processes; default: one a core.")
     ] = None,
+    backend: BackendOption = None,
     allow_module: AllowOption = None,
     store: StoreOption = DEFAULT_STORE,
     format_: FormatOption = Format.TABLE,
@@ -173,7 +182,8 @@ def try_(
     from hpo.cli.trying import try_params
 
     allowed = tuple(allow_module or ())
-    raise typer.Exit(try_params(file, param or [], allowed, jobs, store, format_))
+    overrides = {"engine.jobs": jobs, "engine.backend": backend}
+    raise typer.Exit(try_params(file, param or [], overrides, allowed, store, format_))
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,8 @@ TEXT_WIDTH = 67
 
 def check_study(
     file: Path,
+    overrides: Mapping[str, Any],
     allowed_modules: Sequence[str],
-    jobs: int | None,
     format_: Format,
     *,
     timed: bool,
@@ -46,20 +46,21 @@ def check_study(
 
     Args:
         file: The study file.
+        overrides: Values by dotted path that replace the file's; None means not given.
         allowed_modules: Installed packages whose code the file may name.
-        jobs: How many worker processes; None for what the file says.
         format_: How it is written.
         timed: Whether one fold is trained, to estimate the time of the whole.
 
     Raises:
         HpoError: Anything that would keep it from running; see `hpo.cli.app.main`.
     """
-    overrides: dict[str, Any] = {} if jobs is None else {"engine.jobs": jobs}
     spec = read_study(file, overrides=overrides, allowed_modules=allowed_modules)
     began = time.perf_counter()
     prepared, builder = _prepared(spec, file)
     data_seconds = time.perf_counter() - began
     facts = describe(prepared) | {"builder": builder}
+    if builder is not None:
+        facts |= _of_builder(builder)
     if format_ is Format.TABLE:
         _print(prepared, facts)
     made = None
@@ -126,7 +127,24 @@ def _lines(facts: dict[str, Any]) -> dict[str, str]:
     lines["metric"] = metric
     if network := _network(facts):
         lines["network"] = network
+    if facts["backend"] is not None:
+        lines["trained by"] = _training(facts)
     return lines | _work(facts)
+
+
+def _training(facts: dict[str, Any]) -> str:
+    how = facts["training"]
+    return f"Keras on {facts['backend']}" + (f"; {how}" if how else "")
+
+
+def _of_builder(builder: dict[str, Any]) -> dict[str, Any]:
+    """Return what is known of the training now that a model was built.
+
+    ``training`` is there if the family can tell from the model how it will be trained.
+    """
+    if builder["kind"] != "keras":
+        return {"backend": None, "training": None}
+    return {"training": builder.get("training")}
 
 
 def _missing(data: dict[str, Any]) -> str:

@@ -56,7 +56,7 @@ def _checks(store_url: str, tensorflow: machine.TensorFlow) -> list[Check]:
         installed.mlflow(),
     ]
     # It began first and is waited for last, as it is the slowest by far.
-    return [*first, *tensorflow.checks(), *rest]
+    return [*first, *tensorflow.checks(), installed.jax(), *rest]
 
 
 def _guarded(name: str, look: Callable[[], list[Check]]) -> list[Check]:

@@ -75,13 +75,25 @@ def packages() -> list[Check]:
     return made
 
 
-def _required() -> list[tuple[str, str]]:
-    """Return each package that hpo needs with its lowest version."""
+def jax() -> Check:
+    """Look at JAX, which Keras computes with if a study says so."""
+    version, least = _version("jax"), dict(_required("jax")).get("jax", "")
+    get = "pip install 'hpo[jax]'"
+    if version is None:
+        return Check("jax", "ok", f"not installed; for engine.backend jax: {get}")
+    if _numbers(version) < _numbers(least):
+        return Check("jax", "look", f"{version} is older than {least}", get)
+    return Check("jax", "ok", f"{version}, for studies with engine.backend jax")
+
+
+def _required(extra: str = "") -> list[tuple[str, str]]:
+    """Return each package that hpo needs, or an extra adds, with its lowest version."""
     found = []
     for line in metadata.requires("hpo") or ():
         need, _, marker = line.partition(";")
         match = re.match(r"([\w.-]+)(\[[^]]*\])?\s*>=\s*([\w.]+)", need.strip())
-        if match and "extra" not in marker:
+        of_extra = f'extra == "{extra}"' in marker
+        if match and (of_extra if extra else "extra" not in marker):
             found.append((match[1], match[3]))
     return found
 

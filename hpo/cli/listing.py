@@ -122,6 +122,7 @@ def _footnotes(shown: Sequence[Trial], stored: Sequence[Trial]) -> None:
 
 def show_study(name: str, store_url: str, format_: Format) -> None:
     """Print everything about one study but its trials."""
+    from hpo.study.trained import trained_by, trained_words
     from hpo.study.verdict import causes
 
     store = open_store(store_url)
@@ -136,6 +137,7 @@ def show_study(name: str, store_url: str, format_: Format) -> None:
         "seed": study.seed,
         "n_folds": study.n_folds,
         "n_manual": len(tried),
+        "trained_by": trained_by(trials),
         "active_seconds": study.active_seconds,
         "fingerprint": study.fingerprint,
         "study": dict(study.document),
@@ -149,6 +151,8 @@ def show_study(name: str, store_url: str, format_: Format) -> None:
         return
     made = table()
     facts = _facts(study, summary, trials)
+    if row["trained_by"]:
+        facts["trained by"] = trained_words(row["trained_by"])
     if tried:
         facts["manual"] = f"{_manual(len(tried))} of `hpo try`, apart from the search"
     for label, text in facts.items():

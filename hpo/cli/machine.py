@@ -16,6 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hpo.cli.installed import Check
+from hpo.spec.model import TENSORFLOW
+from hpo.study.backend import variables
+from hpo.study.trained import versions
 
 WORKER_BYTES = 600e6
 LITTLE_DISK, NO_DISK = 1e9, 100e6
@@ -54,6 +57,7 @@ class TensorFlow:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            env=os.environ | variables(TENSORFLOW, 1),
         )
 
     def checks(self) -> list[Check]:
@@ -73,8 +77,7 @@ class TensorFlow:
             return [Check("tensorflow", "broken", f"does not start: {last}", again)]
         name, gpus = json.loads(out.splitlines()[-1])
         seconds = time.monotonic() - self._began
-        words = name.replace(" epoch-program", "")
-        found = f"{words}, starts in {seconds:.0f} s"
+        found = f"{versions(name)}, starts in {seconds:.0f} s"
         return [Check("tensorflow", "ok", found), _gpus(gpus)]
 
     def close(self) -> None:

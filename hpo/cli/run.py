@@ -30,6 +30,7 @@ from hpo.spec.words import changes_table
 from hpo.store import Store, masked
 from hpo.study import Outcome, Prepared, StudyRun, prepare
 from hpo.study.describe import classes_words, data_words, describe, folds_words
+from hpo.study.trained import other_versions
 from hpo.study.verdict import causes
 
 
@@ -110,6 +111,8 @@ def _introduce(prepared: Prepared, run: StudyRun, store_url: str) -> None:
     n_done = sum(trial.finished for trial in run.trials)
     if not run.is_new:
         say(f"going on with study {spec.name!r}: {n_done} trials are done")
+    if what := other_versions(run.trials):
+        say(f"warning: {what}", style="yellow")
 
 
 class Stoppable(Protocol):

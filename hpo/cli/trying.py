@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,8 @@ from hpo.study.verdict import causes
 def try_params(
     file: Path,
     params: Sequence[str],
+    overrides: Mapping[str, Any],
     allowed_modules: Sequence[str],
-    jobs: int | None,
     store_url: str,
     format_: Format,
 ) -> int:
@@ -44,8 +44,8 @@ def try_params(
     Args:
         file: The study file.
         params: Texts such as ``units=64``.
+        overrides: Values by dotted path that replace the file's; None means not given.
         allowed_modules: Installed packages whose code the file may name.
-        jobs: How many worker processes; None for what the file says.
         store_url: The store of the study.
         format_: How the result is written.
 
@@ -53,7 +53,6 @@ def try_params(
         HpoError: Anything that keeps it from running; see `hpo.cli.app.main`.
     """
     given = _given(params)
-    overrides: dict[str, Any] = {} if jobs is None else {"engine.jobs": jobs}
     spec = read_study(file, overrides=overrides, allowed_modules=allowed_modules)
     try:
         prepared = prepare(spec)

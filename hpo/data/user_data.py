@@ -10,7 +10,7 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,7 +45,7 @@ def load_user(wish: Wish) -> Dataset:
     if what := why_not_found(wish.source, wish.home):
         raise SpecError([Problem("data.source", what)])
     answer = None
-    with _child() as child:
+    with _child(wish.home.environment) as child:
         try:
             pickle.dump(sys.path, child.stdin)
             pickle.dump(wish, child.stdin)
@@ -65,12 +65,13 @@ def load_user(wish: Wish) -> Dataset:
 
 
 @contextmanager
-def _child() -> Iterator[Any]:
+def _child(environment: Mapping[str, str]) -> Iterator[Any]:
     """Start the process; it is dead when the block is left, however that happens."""
     child = subprocess.Popen(
         [sys.executable, "-P", "-c", _COMMAND],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        env=environment,
     )
     try:
         yield child

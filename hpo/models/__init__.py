@@ -16,12 +16,15 @@ FAMILIES = ("keras-mlp", "sklearn-mlp")
 """Names of the families besides ``sklearn.<class>``."""
 
 
-def get_family(name: str, *, home: Home | None = None) -> Family:
+def get_family(
+    name: str, *, home: Home | None = None, backend: str = "tensorflow"
+) -> Family:
     """Return the family that a study file calls ``name``.
 
     Args:
         name: Of a family, ``sklearn.<class>`` or ``module:function``.
         home: Where the module of a builder may be found; it is not imported yet.
+        backend: What Keras runs on in workers.
 
     Raises:
         SpecError: There is none of this name, or it names a scikit-learn class that
@@ -30,7 +33,7 @@ def get_family(name: str, *, home: Home | None = None) -> Family:
     if name == "keras-mlp":
         from hpo.models.keras_mlp import KerasMlp
 
-        return KerasMlp()
+        return KerasMlp(backend)
     if name == "sklearn-mlp":
         from hpo.models.sklearn_mlp import SklearnMlp
 

@@ -16,7 +16,7 @@ from hpo.models.builder_code import BuilderCode, kind_of
 from hpo.models.builder_info import DataInfo
 from hpo.models.builder_keras import COURSE, OPTIMIZER
 from hpo.models.checks import pipeline_problems, wrong_values
-from hpo.models.family import FitRequest, Fitted, one_by_one
+from hpo.models.family import FitRequest, Fitted
 from hpo.models.vocabulary import ENTRIES, KERAS, PIPELINE, pipeline_defaults
 from hpo.records import Params, ParamValue, Task, params_key
 from hpo.space import Float, Hyperparameter, Space
@@ -41,6 +41,7 @@ class Builder:
     """
 
     group_limit = 1
+    group_matters = True
     takes_arrays = True
     keeps: frozenset[str] = frozenset()
 
@@ -78,20 +79,21 @@ class Builder:
         return params_key(params)
 
     def fit_group(self, requests: Sequence[FitRequest]) -> list[Fitted | Exception]:
-        return one_by_one(self._fit_alone, requests)
-
-    def _fit_alone(self, request: FitRequest) -> Fitted:
         with LOCK:
-            return self._fit(request)
+            return builder_keras.fit_each(self._begin, requests)
 
-    def _fit(self, request: FitRequest) -> Fitted:
+    def _begin(self, request: FitRequest) -> builder_keras.Training | Fitted:
+        """Build a model; train it if that needs no Keras."""
         own = request.params.get("random_state")
         seed = int(own) if isinstance(own, int | float) else request.seed
         info = DataInfo.of(request, seed)
         builder_keras.make_room()
         built = self._code.build(request.params, info)
         if kind_of(built) == "keras":
-            return builder_keras.fit(built, self._code, request, info)
+            network = builder_keras.prepared(
+                built, self._code, request.params, info, request.X
+            )
+            return builder_keras.Training(network, self._code, request)
         return builder_sklearn.fit(built, self._code, request, info)
 
 

@@ -22,6 +22,7 @@ from hpo.models.builder_code import BuilderCode, kind_of
 from hpo.models.builder_info import DataInfo, ReadParams
 from hpo.models.builder_network import PROBED_ROWS, Network, examine
 from hpo.models.keras_tuner_code import HypermodelCode
+from hpo.models.traced_choice import why_fit
 from hpo.models.vocabulary import PIPELINE
 from hpo.records import Params
 from hpo.user_code import KERAS_TUNER, Home
@@ -51,6 +52,7 @@ def describe_model(
     Returns:
         ``kind`` (``keras``, ``scikit-learn`` or None), ``class``, ``n_parameters`` and
         ``output_shape`` (of a Keras model, else None), ``layers`` (one line each),
+        ``training`` (of a Keras model: how it would be trained),
         ``unread`` (hyperparameters that neither the builder nor training reads), and
         ``errors`` (why training would fail; empty if it would not).
     """
@@ -69,7 +71,8 @@ def describe_model(
             text=True,
             errors="replace",
             timeout=timeout_seconds,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env=home.environment
+            | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
     except subprocess.TimeoutExpired:
         return _nothing(f"{name} took longer than {timeout_seconds:g} s to build")
@@ -113,6 +116,7 @@ def _nothing(*errors: str) -> dict[str, Any]:
         "n_parameters": None,
         "output_shape": None,
         "layers": [],
+        "training": None,
         "unread": [],
         "errors": list(errors),
     }
@@ -146,7 +150,18 @@ def _of_network(network: Network) -> dict[str, Any]:
         "n_parameters": builder_keras.n_trainable(model),
         "output_shape": [None, network.n_units],
         "layers": [_layer(layer) for layer in model.layers[:MAX_LAYERS]],
+        "training": _training(model),
     }
+
+
+def _training(model: Any) -> str | None:
+    """Say how a model is expected to be trained; None if only training can tell."""
+    if not model.compiled:
+        return None
+    why = why_fit(model)
+    if why is None:
+        return "a whole epoch per compiled call, folds share the program (scan)"
+    return f"one by one by Keras' own fit ({why})"
 
 
 def _layer(layer: Any) -> str:

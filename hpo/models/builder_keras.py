@@ -1,7 +1,9 @@
-"""Training of Keras models that a builder returned, by Keras' own ``fit``.
+"""Training of Keras models that a builder returned.
 
-It owns loss and optimizer of a model that has none, early stopping on the inner split,
-and the curves. What the model itself says stands.
+It owns loss and optimizer of a model that has none, which rows a network trains on and
+which ones early stopping watches, and how each network is trained: in a compiled
+program (`hpo.models.traced_fit`) where that is known to be what ``fit`` does, else by
+Keras' own ``fit``. What the model itself says stands.
 """
 
 from __future__ import annotations
@@ -9,17 +11,24 @@ from __future__ import annotations
 import math
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import TrialError
+from hpo.models import traced_choice
 from hpo.models.builder_code import BuilderCode
 from hpo.models.builder_info import DataInfo
 from hpo.models.builder_network import Network, examine, labels_for, loss_for
+from hpo.models.builder_progress import Progress
 from hpo.models.family import FitRequest, Fitted
-from hpo.models.stopping import EarlyStopping, inner_split, require_finite
+from hpo.models.keras_runtime import prepare
+from hpo.models.stopping import inner_split, require_finite
+from hpo.models.traced_fit import Run, n_rows, train_alone, train_together
+from hpo.models.traced_program import Program, Programs, why
+from hpo.models.traced_step import Batch
 from hpo.models.vocabulary import ENTRIES, KERAS
-from hpo.records import Params, ParamValue
+from hpo.records import Params, ParamValue, params_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +50,14 @@ OPTIMIZER = (
 )
 """Hyperparameters of a Keras model that comes without an optimizer."""
 
-CURVES = ("loss", "val_loss", "accuracy", "val_accuracy")
+STACKED_FROM = {"tensorflow": 20, "jax": 20}
+"""Networks of one program from which on they are trained side by side.
+
+Measured on digits, dense networks: five side by side take TensorFlow as long as in
+turn, new programs longer; ten save a tenth. JAX takes several times as long for five.
+"""
+
+PROGRAMS = Programs()
 
 
 @dataclass(frozen=True)
@@ -69,31 +85,193 @@ class Course:
         )
 
 
-def fit(model: Any, code: BuilderCode, request: FitRequest, info: DataInfo) -> Fitted:
-    """Train one model; the same request gives the same bits on one thread.
+@dataclass(eq=False)
+class Training:
+    """One network that is about to be trained; make it right after its model.
 
-    Raises:
-        TrialError: The model does not fit the task, its loss became NaN or infinite,
-            or its training fails.
+    Args:
+        network: With its model, compiled.
+        code: Who built it.
+        request: What for.
     """
-    import keras
-    import tensorflow as tf
 
+    network: Network
+    code: BuilderCode
+    request: FitRequest
+    started: float = field(default_factory=time.perf_counter)
+
+    def __post_init__(self) -> None:
+        self.course = Course.of(self.request.params)
+        with self.code.worded(" in training"):
+            self.data, self.watched = rows_of(self)
+        self.batch_size = min(self.course.batch_size, n_rows(self.data))
+        self.progress = Progress(self.course.patience)
+
+    @property
+    def key(self) -> Hashable:
+        """What two networks share only if one program can train both."""
+        facts = asdict(self.network.info) | {"seed": 0}
+        built_from = (self.code, params_key(self.request.params), repr(facts))
+        return traced_choice.key_of(self.network.model, self.data, built_from)
+
+    def run(self) -> Run:
+        """Return it as a compiled program takes it."""
+        return Run(
+            self.network.model,
+            self.data,
+            self.watched,
+            self.batch_size,
+            self.course.epochs,
+            self.progress,
+        )
+
+    def fitted(self, engine: str, seconds: float | None = None) -> Fitted:
+        """Return the network, trained, after ``seconds`` (default: those until now)."""
+        if seconds is None:
+            seconds = time.perf_counter() - self.started
+        return Fitted(
+            model=self.network,
+            fit_seconds=seconds,
+            n_epochs=self.progress.n_epochs,
+            best_epoch=self.progress.best_epoch,
+            n_parameters=n_trainable(self.network.model),
+            curves=self.progress.curves,
+            engine=f"{prepare()} {engine}",
+        )
+
+
+def fit_each(
+    begin: Callable[[FitRequest], Training | Fitted], requests: Sequence[FitRequest]
+) -> list[Fitted | Exception]:
+    """Train a network for each request, side by side where that is faster.
+
+    Args:
+        begin: Builds a network; a fitted one is a result already. It gives an equal one
+            when it is called again.
+        requests: In any order.
+
+    Returns:
+        For each request the trained network, the same bits for the same requests on one
+        thread, or why there is none: `TrialError` if the model does not fit the task,
+        its loss became NaN or infinite, or its training fails.
+    """
+    results: dict[int, Fitted | Exception] = {}
+    waiting: dict[Hashable, list[tuple[int, Training, Run]]] = {}
+    for index, request in enumerate(requests):
+        try:
+            begun = begin(request)
+            if isinstance(begun, Fitted):
+                results[index] = begun
+            elif len(requests) < stacked_from(begun.network.model):
+                results[index] = _fit_alone(begun, begin)
+            else:
+                # Its order of rows comes from seeds that the next model changes.
+                key = (begun.key, begun.batch_size, begun.course)
+                waiting.setdefault(key, []).append((index, begun, begun.run()))
+        except Exception as error:  # the contract: a failure is a result
+            results[index] = error
+    for alike in waiting.values():
+        indices, begun_all, runs = zip(*alike, strict=True)
+        results |= zip(indices, _fit_stack(begun_all, runs, begin), strict=True)
+    return [results[index] for index in range(len(requests))]
+
+
+def stacked_from(model: Any) -> float:
+    """Return how many networks like ``model`` train faster together than in turn."""
+    import keras
+
+    if traced_choice.why_fit(model) or traced_choice.is_heavy(model):
+        return math.inf
+    return STACKED_FROM.get(keras.backend.backend(), math.inf)
+
+
+def _fit_stack(
+    begun: Sequence[Training],
+    runs: Sequence[Run],
+    begin: Callable[[FitRequest], Training | Fitted],
+) -> list[Fitted | Exception]:
     started = time.perf_counter()
-    network = prepared(model, code, request.params, info, request.X)
-    course = Course.of(request.params)
-    watcher = make_watcher(course)
-    with code.worded(" in training"):
-        _train(network, course, request, watcher)
-    return Fitted(
-        model=network,
-        fit_seconds=time.perf_counter() - started,
-        n_epochs=watcher.n_epochs,
-        best_epoch=watcher.stopping.best_epoch if watcher.stopping else None,
-        n_parameters=n_trainable(model),
-        curves=watcher.curves,
-        engine=f"keras {keras.__version__} tensorflow {tf.__version__} fit",
-    )
+    key = begun[0].key
+    reason = PROGRAMS.why_not(key)
+    program: Program | None = None
+    if reason is None and len(begun) >= stacked_from(begun[0].network.model):
+        try:
+            program = PROGRAMS.get(key, runs[0].model, runs[0].data)
+            reason = program.no_stack
+            if reason is None:
+                failed = train_together(program, runs)
+                seconds = (time.perf_counter() - started) / len(begun)
+                return [
+                    error or each.fitted("stacked", seconds)
+                    for each, error in zip(begun, failed, strict=True)
+                ]
+        except Exception as error:  # whatever the model does inside of a trace
+            reason = f"stacked {why(error)}"
+            if program is not None:
+                program.no_stack = reason
+    results: list[Fitted | Exception] = []
+    for each in begun:
+        try:
+            results.append(_fit_alone(_again(each, begin), begin, reason))
+        except Exception as error:  # the contract: a failure is a result
+            results.append(error)
+    return results
+
+
+def _fit_alone(
+    training: Training,
+    begin: Callable[[FitRequest], Training | Fitted],
+    because: str | None = None,
+) -> Fitted:
+    """Train one network, in a program if it has one."""
+    reason = traced_choice.why_fit(training.network.model)
+    if reason is not None:
+        return _fit(training, reason)
+    key = training.key
+    reason = PROGRAMS.why_not(key)
+    if reason is None:
+        try:
+            run = training.run()
+            program = PROGRAMS.get(key, run.model, run.data)
+            train_alone(program, run)
+        except TrialError:
+            raise
+        except Exception as error:  # whatever the model does inside of a trace
+            reason = PROGRAMS.refuse(key, error)
+            training = _again(training, begin)
+        else:
+            return training.fitted(f"scan: {because}" if because else "scan")
+    return _fit(training, reason)
+
+
+def _again(
+    training: Training, begin: Callable[[FitRequest], Training | Fitted]
+) -> Training:
+    """Build a network anew; what was tried with it has changed it."""
+    fresh = begin(training.request)
+    assert isinstance(fresh, Training)
+    fresh.started = training.started
+    return fresh
+
+
+def _fit(training: Training, reason: str) -> Fitted:
+    """Train one network by Keras' own ``fit``."""
+    watcher = make_watcher(training.progress)
+    data, watched = training.data, training.watched
+    with training.code.worded(" in training"):
+        training.network.model.fit(
+            data.x,
+            data.y,
+            sample_weight=data.weight,
+            batch_size=training.batch_size,
+            epochs=training.course.epochs,
+            validation_data=None if watched is None else (watched.x, watched.y),
+            callbacks=[watcher],
+            shuffle=True,
+            verbose=0,
+        )
+        watcher.finish()
+    return training.fitted(f"fit: {reason}")
 
 
 def prepared(
@@ -152,39 +330,27 @@ def make_room() -> None:
         keras.utils.clear_session(free_memory=False)
 
 
-def _train(network: Network, course: Course, request: FitRequest, watcher: Any) -> None:
+def rows_of(training: Training) -> tuple[Batch, Batch | None]:
+    """Return the rows to train on and those that early stopping watches, as arrays."""
+    network, request = training.network, training.request
     X, weights = request.X.astype("float32"), request.sample_weight
-    ends = network.ends
 
-    def given(rows: Any) -> tuple[Any, Any]:
-        return ends.feed(X[rows]), labels_for(network, request.y[rows])
+    def given(rows: Any, weight: Any = None) -> Batch:
+        x, y = network.ends.feed(X[rows]), labels_for(network, request.y[rows])
+        each = None if weight is None else weight[rows].astype("float32")
+        return Batch(x, y, None if each is None else network.ends.repeated(each))
 
-    rows: Any = slice(None)
-    watched: tuple[Any, ...] | None = None
-    if course.patience is not None:
-        rows, held = inner_split(request.y, request.task, network.info.seed)
-        watched = given(held)
-    inputs, labels = given(rows)
-    each = None if weights is None else weights[rows].astype("float32")
-    network.model.fit(
-        inputs,
-        labels,
-        sample_weight=None if each is None else ends.repeated(each),
-        batch_size=min(course.batch_size, len(X[rows])),
-        epochs=course.epochs,
-        validation_data=watched,
-        callbacks=[watcher],
-        shuffle=True,
-        verbose=0,
-    )
-    watcher.finish()
+    if training.course.patience is None:
+        return given(slice(None), weights), None
+    rows, held = inner_split(request.y, request.task, network.info.seed)
+    return given(rows, weights), given(held)
 
 
-def make_watcher(course: Course, *, own_loop: bool = False) -> Any:
+def make_watcher(progress: Progress) -> Any:
     """Return the callback that keeps curves and best weights, and ends a training.
 
-    With ``own_loop`` it is told of epochs by code of the user's, whose logs may have
-    other names, or none, and keeps all of them.
+    Args:
+        progress: Is told of every epoch.
     """
     import keras
     import numpy as np
@@ -194,33 +360,14 @@ def make_watcher(course: Course, *, own_loop: bool = False) -> Any:
 
         def __init__(self) -> None:
             super().__init__()
-            self.curves: dict[str, list[float]] = {} if own_loop else {"loss": []}
-            self.n_epochs = 0
-            self.stopping: EarlyStopping | None = None
-            if course.patience is not None:
-                self.stopping = EarlyStopping(course.patience)
             self._best: list[NDArray[Any]] = []
 
         def on_epoch_end(
             self, epoch: int, logs: dict[str, float] | None = None
         ) -> None:
-            seen = {
-                name: float(v)
-                for name, v in (logs or {}).items()
-                if own_loop or name in CURVES
-            }
-            self.n_epochs += 1
-            if "loss" in seen or not own_loop:
-                require_finite(seen["loss"], epoch + 1)
-            for name, value in seen.items():
-                self.curves.setdefault(name, []).append(value)
-            if self.stopping is None or (own_loop and "val_loss" not in seen):
-                return
-            watched = seen["val_loss"]
-            require_finite(watched, epoch + 1, "loss of the inner split")
-            if self.stopping.improves(epoch + 1, watched):
+            if progress.see(epoch + 1, logs or {}):
                 self._best = self.model.get_weights()
-            if self.stopping.stops_after(epoch + 1):
+            if progress.stops_after(epoch + 1):
                 self.model.stop_training = True
 
         def finish(self) -> None:
@@ -229,7 +376,7 @@ def make_watcher(course: Course, *, own_loop: bool = False) -> Any:
                 self.model.set_weights(self._best)
             weights = self.model.get_weights()
             if not all(np.isfinite(w).all() for w in weights if w.dtype.kind == "f"):
-                require_finite(math.nan, self.n_epochs, "weight")
+                require_finite(math.nan, progress.n_epochs, "weight")
 
     return Watcher()
 

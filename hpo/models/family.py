@@ -74,6 +74,8 @@ class Family(Protocol):
 
     ``name`` is what a study file writes; ``group_limit`` is how many networks one call
     of `fit_group` may train, and 1 means that the family does not train groups;
+    ``group_matters`` says whether the last bits of a network's weights may depend on
+    the group it is trained in;
     ``takes_arrays`` says whether rows may have more than one axis, as images have: for
     other families they are flattened. ``keeps`` are names out of
     `hpo.models.vocabulary.PIPELINE` that are hyperparameters of the model itself here;
@@ -82,6 +84,7 @@ class Family(Protocol):
 
     name: str
     group_limit: int
+    group_matters: bool
     takes_arrays: bool
 
     @property

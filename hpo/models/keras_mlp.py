@@ -1,14 +1,15 @@
-"""The family `keras-mlp`: dense Keras networks, trained by compiled epochs.
+"""The family `keras-mlp`: dense Keras networks, trained together.
 
-It owns the course of a training: seeds, epochs, early stopping, curves, and the trained
-model that is handed on. Weights of rows count in the training loss as they do in Keras'
-`fit`: the weighted losses of a batch are divided by its rows. Accuracies, and the rows
-that early stopping watches, are not weighted. Importing it does not import TensorFlow.
+It forms stacks out of a group's networks, which `hpo.models.stack_training` trains, and
+owns the trained model that is handed on. Weights of rows count in the training loss as
+they do in Keras' `fit`: the weighted losses of a batch are divided by its rows.
+Accuracies, and the rows that early stopping watches, are not weighted. Importing it
+does not import TensorFlow.
 """
 
 from __future__ import annotations
 
-import math
+import itertools
 import threading
 import time
 from collections.abc import Hashable, Mapping, Sequence
@@ -16,21 +17,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import Problem, TrialError
-from hpo.models import checks, vocabulary
-from hpo.models.family import FitRequest, Fitted, one_by_one
-from hpo.models.keras_network import Architecture, build, stream
-from hpo.models.keras_program import Program, Programs
+from hpo.models import checks, dense_forward, vocabulary
+from hpo.models.family import FitRequest, Fitted
+from hpo.models.keras_network import Architecture, bucket, build
 from hpo.models.keras_runtime import prepare
 from hpo.models.settings import Settings
-from hpo.models.stopping import EarlyStopping, inner_split, require_finite
+from hpo.models.stack_backend import Backend, make_backend
+from hpo.models.stack_program import Programs, Recipe, StackProgram
+from hpo.models.stack_training import Member, StackTraining
 from hpo.records import Params, ParamValue, Task
 from hpo.space import Space
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-GROUP_LIMIT = 5
-"""Networks handed over at once: the folds of one trial."""
+GROUP_LIMIT = 40
+"""Networks handed over at once; more make none of them cheaper."""
+
+STACK_BYTES = 256 * 2**20
+"""What the weights, the optimizer and the batches of one stack may take together."""
 
 PROGRAMS = Programs()
 LOCK = threading.RLock()
@@ -38,12 +43,20 @@ LOCK = threading.RLock()
 
 
 class KerasMlp:
-    """Dense networks in Keras; see `hpo.models.family.Family`."""
+    """Dense networks in Keras; see `hpo.models.family.Family`.
+
+    Args:
+        backend: What Keras will run on in workers, ``tensorflow`` or ``jax``.
+    """
 
     name = vocabulary.KERAS
     group_limit = GROUP_LIMIT
+    group_matters = False
     takes_arrays = False
     keeps: frozenset[str] = frozenset()
+
+    def __init__(self, backend: str = "tensorflow") -> None:
+        self._backend = backend
 
     def warm_up(self) -> None:
         prepare()
@@ -60,111 +73,115 @@ class KerasMlp:
         settings = Settings.of(params)
         # The data are the same for the whole study; any will do.
         network = Architecture.of(settings, 1, "regression", 0)
-        return network, settings.batch_size
+        return (
+            Recipe.of(network, weighted="class_weight" in params),
+            tuple(bucket(width, self._backend) for width in network.widths),
+            settings.batch_size,
+            settings.patience is None,
+        )
 
     def fit_group(self, requests: Sequence[FitRequest]) -> list[Fitted | Exception]:
-        return [
-            _named(result) if isinstance(result, Exception) else result
-            for result in one_by_one(fit, requests)
-        ]
+        engine = prepare()
+        results: dict[int, Fitted | Exception] = {}
+        members: dict[int, Member] = {}
+        for index, request in enumerate(requests):
+            try:
+                members[index] = Member(request, engine.split()[2])
+            except Exception as error:  # the contract: a failure is a result
+                results[index] = error
+        with LOCK:
+            for stack in _stacks(members):
+                trained = _train([members[index] for index in stack], engine)
+                results.update(zip(stack, trained, strict=True))
+        return [results[index] for index in range(len(requests))]
 
 
-def fit(request: FitRequest) -> Fitted:
-    """Train one network; the same request gives the same bits in any process.
+def _stacks(members: Mapping[int, Member]) -> list[list[int]]:
+    """Split members into stacks: of one recipe and shape, and not too large."""
+    alike: dict[Hashable, list[int]] = {}
+    for index, member in members.items():
+        alike.setdefault((_recipe(member), member.key), []).append(index)
+    stacks = []
+    for indices in alike.values():
+        size = _room(members[indices[0]])
+        stacks += [indices[i : i + size] for i in range(0, len(indices), size)]
+    return stacks
 
-    Raises:
-        TrialError: The loss became NaN or infinite, or memory ran out.
+
+def _room(member: Member) -> int:
+    """Return how many networks like ``member`` a stack may have."""
+    return max(1, STACK_BYTES // bytes_of(member))
+
+
+def bytes_of(member: Member) -> int:
+    """Estimate what one network takes in a stack, in bytes; its rows are shared.
+
+    Weights count six times (value, gradient, two of the optimizer, and copies), and a
+    batch twice for each layer, forward and back.
     """
-    engine = prepare()
-    settings = Settings.of(request.params)
-    with LOCK:
-        started = time.perf_counter()
-        architecture = Architecture.of(
-            settings,
-            request.X.shape[1],
-            request.task,
-            request.n_classes,
-            1 if request.y.ndim == 1 else request.y.shape[1],
-        )
-        training = Training(PROGRAMS.get(architecture), settings, request)
-        training.run()
-        seconds = time.perf_counter() - started
-    model = KerasModel(architecture, training.weights, request.n_classes, settings)
+    sizes = member.sizes
+    weights = sum(i * o for i, o in itertools.pairwise(sizes))
+    rows = max(member.batch_size, len(member.watched))
+    return 4 * (6 * weights + 2 * rows * sum(sizes))
+
+
+def _recipe(member: Member) -> Recipe:
+    weighted = member.request.sample_weight is not None
+    return Recipe.of(member.architecture, weighted=weighted)
+
+
+def _train(members: Sequence[Member], engine: str) -> list[Fitted | Exception]:
+    started = time.perf_counter()
+    backend = make_backend(engine.split()[2])
+    program = PROGRAMS.get(_recipe(members[0]), backend)
+    try:
+        why_not = _distrust(program, backend)
+        if why_not is None:
+            StackTraining(members, program, backend, _room(members[0])).run()
+        else:
+            from hpo.models.keras_alone import train_alone
+
+            train_alone(members)
+    except Exception as error:  # the contract: a failure is a result
+        return [_named(error) for _ in members]
+    kind = "stacked" if why_not is None else f"fit: {why_not}"
+    seconds = time.perf_counter() - started
+    n_epochs = max(1, sum(member.n_epochs for member in members))
+    return [
+        _fitted(member, seconds * member.n_epochs / n_epochs, f"{engine} {kind}")
+        for member in members
+    ]
+
+
+def _distrust(program: StackProgram, backend: Backend) -> str | None:
+    """Return why a program must not be used; None if it has passed its self-check."""
+    if not program.checked:
+        from hpo.models.stack_check import mismatch
+
+        try:
+            program.why_not = mismatch(program, backend)
+        except Exception as error:  # `fit` does without what cannot be compiled
+            what = str(error).partition("\n")[0]
+            program.why_not = f"its self-check failed: {type(error).__name__}: {what}"
+        program.checked = True
+    return program.why_not
+
+
+def _fitted(member: Member, seconds: float, engine: str) -> Fitted | Exception:
+    if member.error is not None:
+        return _named(member.error)
+    model = KerasModel(
+        member.architecture, member.weights, member.request.n_classes, member.settings
+    )
     return Fitted(
         model=model,
         fit_seconds=seconds,
-        n_epochs=len(training.curves["loss"]),
-        best_epoch=training.stopping.best_epoch if training.stopping else None,
-        n_parameters=training.program.network.count_params()
-        - sum(w.numpy().size for w in training.program.network.non_trainable_weights),
-        curves=training.curves,
+        n_epochs=member.n_epochs,
+        best_epoch=member.stopping.best_epoch if member.stopping else None,
+        n_parameters=member.n_parameters,
+        curves=member.curves,
         engine=engine,
     )
-
-
-class Training:
-    """The training of one network, epoch by epoch.
-
-    Args:
-        program: The compiled program of its architecture.
-        settings: Its hyperparameters.
-        request: Its rows and seed.
-    """
-
-    def __init__(
-        self, program: Program, settings: Settings, request: FitRequest
-    ) -> None:
-        self.program = program
-        self.weights: list[NDArray[Any]] = []
-        self.curves: dict[str, list[float]] = {"loss": []}
-        self.stopping: EarlyStopping | None = None
-        self._settings, self._seed = settings, settings.seed(request.seed)
-        self._classify = request.task == "classification"
-        X, y, self._weight = request.X, request.y, request.sample_weight
-        if settings.patience is not None:
-            self.stopping = EarlyStopping(settings.patience)
-            train, watched = inner_split(y, request.task, self._seed)
-            self._watched = program.tensors(X[watched], y[watched])
-            X, y = X[train], y[train]
-            if self._weight is not None:
-                self._weight = self._weight[train]
-        self._n_rows = len(y)
-        self._rows = program.tensors(X, y)
-
-    def run(self) -> None:
-        """Train to the end; `weights` are those of the best epoch if one was sought."""
-        import numpy as np
-
-        self.program.reset(self._settings, self._seed)
-        rng = np.random.default_rng(stream(self._seed, 1))
-        batch_size = min(self._settings.batch_size, self._n_rows)
-        for epoch in range(1, self._settings.epochs + 1):
-            order = rng.permutation(self._n_rows).astype(np.int32)
-            loss, accuracy = self.program.epoch(
-                *self._rows, order, batch_size, self._weight
-            )
-            require_finite(loss, epoch)
-            self._note("", loss, accuracy)
-            if self.stopping is not None:
-                self._watch(epoch, self.stopping)
-                if self.stopping.stops_after(epoch):
-                    break
-        if self.stopping is None:
-            self.weights = self.program.network.get_weights()
-        if not all(np.isfinite(weight).all() for weight in self.weights):
-            require_finite(math.nan, len(self.curves["loss"]), "weight")
-
-    def _watch(self, epoch: int, stopping: EarlyStopping) -> None:
-        loss, accuracy = self.program.evaluate(*self._watched)
-        require_finite(loss, epoch, "loss of the inner split")
-        self._note("val_", loss, accuracy)
-        if stopping.improves(epoch, loss):
-            self.weights = self.program.network.get_weights()
-
-    def _note(self, prefix: str, loss: float, accuracy: float) -> None:
-        self.curves.setdefault(f"{prefix}loss", []).append(loss)
-        if self._classify:
-            self.curves.setdefault(f"{prefix}accuracy", []).append(accuracy)
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,11 +236,7 @@ class KerasModel:
         return network
 
     def _outputs(self, X: NDArray[Any]) -> NDArray[Any]:
-        prepare()
-        with LOCK:
-            program = PROGRAMS.get(self.architecture)
-            program.network.set_weights(self.weights)
-            return program.forward(X)
+        return dense_forward.outputs(self.architecture, self.weights, X)
 
 
 def _named(error: Exception) -> Exception:

@@ -6,6 +6,7 @@ It builds stock Keras models and draws their weights. It does not train them
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,13 @@ from hpo.records import Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+TRUNCATED_DEVIATION = 0.87962566103423978
+"""Standard deviation of a normal distribution cut off at two deviations."""
+
+SMALL_BUCKETS = (16, 32, 64, 128)
+WIDE_STEP = 128
+JAX_SMALLEST = 64
 
 
 @dataclass(frozen=True)
@@ -125,16 +133,17 @@ def build(
     return keras.Model(inputs, head(hidden))
 
 
-def loss_function(name: str) -> Any:
-    """Return the Keras loss, a mean over the rows of a batch."""
-    import keras
+def bucket(width: int, backend: str = "tensorflow") -> int:
+    """Return the width that a layer of a stack is filled up to.
 
-    losses = {
-        "mean_squared_error": keras.losses.MeanSquaredError,
-        "binary_crossentropy": keras.losses.BinaryCrossentropy,
-        "sparse_categorical_crossentropy": keras.losses.SparseCategoricalCrossentropy,
-    }
-    return losses[name]()
+    Few widths make full stacks; wide layers, whose time goes into products and not into
+    steps, are filled up by less. JAX compiles a program for each combination of widths,
+    which takes longer than training narrow layers as if they were wider.
+    """
+    for size in SMALL_BUCKETS:
+        if width <= size and (size >= JAX_SMALLEST or backend != "jax"):
+            return size
+    return -(-width // WIDE_STEP) * WIDE_STEP
 
 
 def kernels(network: Any) -> list[Any]:
@@ -142,8 +151,13 @@ def kernels(network: Any) -> list[Any]:
     return [layer.kernel for layer in network.layers if hasattr(layer, "kernel")]
 
 
-def draw_kernels(shapes: Iterable[Sequence[int]], initializer: str, seed: int) -> Any:
+def draw_kernels(
+    shapes: Iterable[Sequence[int]], initializer: str, seed: int
+) -> list[NDArray[Any]]:
     """Draw the initial kernels; a function of shapes, initializer and seed alone.
+
+    The distributions are those of Keras' initializers of these names. NumPy draws them,
+    so that they are the same on every backend, and soon drawn.
 
     Args:
         shapes: (inputs, outputs) of each layer, the first layer first.
@@ -152,16 +166,39 @@ def draw_kernels(shapes: Iterable[Sequence[int]], initializer: str, seed: int) -
 
     Returns:
         Float32 arrays in the order of ``shapes``.
-    """
-    import keras
 
-    name = "".join(part.capitalize() for part in initializer.split("_"))
+    Source:
+        X. Glorot, Y. Bengio, AISTATS 2010 (glorot); K. He et al., ICCV 2015 (he);
+        Y. LeCun et al., "Efficient BackProp", 1998 (lecun).
+    """
+    import numpy as np
+    from scipy.special import ndtri
+
+    scheme, _, distribution = initializer.partition("_")
     drawn: list[NDArray[Any]] = []
-    for layer, shape in enumerate(shapes):
-        config = {"seed": stream(seed, 0, layer)}
-        draw = keras.initializers.get({"class_name": name, "config": config})
-        drawn.append(keras.ops.convert_to_numpy(draw(shape, dtype="float32")))
+    for layer, (n_inputs, n_outputs) in enumerate(shapes):
+        rng = np.random.default_rng(stream(seed, 0, layer))
+        variance = {
+            "glorot": 2 / (n_inputs + n_outputs),
+            "he": 2 / n_inputs,
+            "lecun": 1 / n_inputs,
+        }[scheme]
+        uniform = rng.random((n_inputs, n_outputs))
+        if distribution == "uniform":
+            values = math.sqrt(3 * variance) * (2 * uniform - 1)
+        else:
+            # Normal, cut off at two standard deviations, which makes it narrower.
+            low, high = ndtri_ends()
+            spread = math.sqrt(variance) / TRUNCATED_DEVIATION
+            values = spread * ndtri(low + (high - low) * uniform)
+        drawn.append(values.astype("float32"))
     return drawn
+
+
+def ndtri_ends() -> tuple[float, float]:
+    """Return the shares of a normal distribution below -2 and below 2 deviations."""
+    share = math.erfc(math.sqrt(2)) / 2
+    return share, 1 - share
 
 
 def stream(seed: int, *path: int) -> int:

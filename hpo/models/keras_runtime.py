@@ -1,4 +1,4 @@
-"""How TensorFlow and Keras are brought up in a process: once, quietly, one thread.
+"""How Keras and its backend are brought up in a process: once, quietly, one thread.
 
 It owns the environment they read and the noise they make. It trains nothing.
 """
@@ -12,36 +12,57 @@ from functools import cache
 from hpo.errors import EngineError
 from hpo.quiet import without_notices
 
+BACKENDS = ("tensorflow", "jax")
+
 
 @cache
 def prepare() -> str:
-    """Import TensorFlow and Keras as the Keras families need them; name the versions.
+    """Import Keras and its backend as the Keras families need them; name the versions.
 
-    The number of threads is fixed here, from HPO_THREADS (default 1): results may
-    depend on it, so it never follows the number of cores.
+    The backend is the one that KERAS_BACKEND names (default tensorflow). The number of
+    threads is fixed here, from HPO_THREADS (default 1): results may depend on it, so it
+    never follows the number of cores.
 
     Raises:
-        EngineError: Keras runs on another backend, or HPO_THREADS is no number.
+        EngineError: KERAS_BACKEND names another backend, or one that is not installed,
+            or HPO_THREADS is no number.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    if os.environ["KERAS_BACKEND"] != "tensorflow":
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if backend not in BACKENDS:
         raise EngineError(
-            "keras-mlp: expected Keras on tensorflow; got "
-            f"{os.environ['KERAS_BACKEND']!r}; unset KERAS_BACKEND"
+            f"KERAS_BACKEND: expected one of {', '.join(BACKENDS)}; got {backend!r}; "
+            "unset it"
         )
     n_threads = _n_threads()
     with without_notices():
+        version = _bring_up_jax() if backend == "jax" else _bring_up(n_threads)
         import keras
-        import tensorflow as tf
+    return f"keras {keras.__version__} {backend} {version}"
 
-        # TensorFlow that has run before in this process keeps the threads it has.
-        with suppress(RuntimeError):
-            tf.config.threading.set_intra_op_parallelism_threads(n_threads)
-            tf.config.threading.set_inter_op_parallelism_threads(n_threads)
-        tf.zeros(1)  # brings the devices up, notices included
-    return f"keras {keras.__version__} tensorflow {tf.__version__} epoch-program"
+
+def _bring_up(n_threads: int) -> str:
+    import tensorflow as tf
+
+    # TensorFlow that has run before in this process keeps the threads it has.
+    with suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(n_threads)
+        tf.config.threading.set_inter_op_parallelism_threads(n_threads)
+    tf.zeros(1)  # brings the devices up, notices included
+    return str(tf.__version__)
+
+
+def _bring_up_jax() -> str:
+    try:
+        import jax
+    except ModuleNotFoundError as error:
+        raise EngineError(
+            "backend jax: expected JAX to be installed; got none; "
+            "install it with: pip install 'hpo[jax]'"
+        ) from error
+    jax.numpy.zeros(1).block_until_ready()
+    return str(jax.__version__)
 
 
 def _n_threads() -> int:

@@ -68,7 +68,8 @@ def discover(
             input=pickle.dumps(request),
             capture_output=True,
             timeout=timeout_seconds,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env=home.environment
+            | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
     except subprocess.TimeoutExpired:
         what = f"{own} took longer than {timeout_seconds:g} s to tell its space"

@@ -14,7 +14,7 @@ from hpo.models import builder_keras
 from hpo.models.builder import LOCK, wrong_settings
 from hpo.models.builder_info import DataInfo
 from hpo.models.checks import pipeline_problems
-from hpo.models.family import FitRequest, Fitted, one_by_one
+from hpo.models.family import FitRequest, Fitted
 from hpo.models.keras_tuner_code import HypermodelCode
 from hpo.models.keras_tuner_fit import OwnFit
 from hpo.models.keras_tuner_space import (
@@ -39,6 +39,7 @@ class KerasTunerFamily:
     """
 
     group_limit = 1
+    group_matters = True
     takes_arrays = True
     keeps: frozenset[str] = frozenset()
 
@@ -92,13 +93,11 @@ class KerasTunerFamily:
         return params_key(params)
 
     def fit_group(self, requests: Sequence[FitRequest]) -> list[Fitted | Exception]:
-        return one_by_one(self._fit_alone, requests)
-
-    def _fit_alone(self, request: FitRequest) -> Fitted:
         with LOCK:
-            return self._fit(request)
+            return builder_keras.fit_each(self._begin, requests)
 
-    def _fit(self, request: FitRequest) -> Fitted:
+    def _begin(self, request: FitRequest) -> builder_keras.Training | Fitted:
+        """Build a model; train it if the hypermodel has a fit of its own."""
         own = request.params.get(SEED)
         seed = int(own) if isinstance(own, int | float) else request.seed
         info = DataInfo.of(request, seed)
@@ -113,4 +112,7 @@ class KerasTunerFamily:
                 f"{self._code.name} returned a model that is not compiled; end it with "
                 "model.compile(optimizer=..., loss=...)",
             )
-        return builder_keras.fit(model, self._code, request, info)
+        network = builder_keras.prepared(
+            model, self._code, request.params, info, request.X
+        )
+        return builder_keras.Training(network, self._code, request)

@@ -20,7 +20,9 @@ from hpo.models.builder_keras import (
     n_trainable,
 )
 from hpo.models.builder_network import Network, examine, labels_for
+from hpo.models.builder_progress import Progress
 from hpo.models.family import FitRequest, Fitted
+from hpo.models.keras_runtime import prepare
 from hpo.models.keras_tuner_code import HypermodelCode
 from hpo.models.keras_tuner_probe import N_ROWS, accepted, try_out
 from hpo.models.stopping import inner_split
@@ -71,34 +73,32 @@ class OwnFit:
 def _fit(
     code: HypermodelCode, refused: set[str], request: FitRequest, info: DataInfo
 ) -> Fitted:
-    import keras
-    import tensorflow as tf
-
     started = time.perf_counter()
     course = Course.of(request.params)
     network = _network(code, request, info)
-    watcher = make_watcher(course, own_loop=True)
+    progress = Progress(course.patience, own_loop=True)
+    watcher = make_watcher(progress)
     watcher.set_model(network.model)  # a fit of the user's may not pass it on
     x, y, options = arguments(network, course, request, [watcher])
     own = code.hypermodel.fit
     with code.worded(" in fit"):
         returned = own(code.hp, network.model, x, y, **accepted(own, options, refused))
         watcher.finish()
-    if course.patience is not None and watcher.stopping.best_epoch == 0:
+    if progress.best_epoch == 0:
         raise TrialError(
             "error",
             f"patience: the fit of {code.name} told its callbacks of no val_loss; have "
             "it pass callbacks and validation_data on, or remove patience",
         )
-    curves = _curves(returned) or watcher.curves
+    curves = _curves(returned) or progress.curves
     return Fitted(
         model=network,
         fit_seconds=time.perf_counter() - started,
         n_epochs=max(map(len, curves.values()), default=0) or None,
-        best_epoch=watcher.stopping.best_epoch if watcher.stopping else None,
+        best_epoch=progress.best_epoch,
         n_parameters=n_trainable(network.model),
         curves=curves,
-        engine=f"keras {keras.__version__} tensorflow {tf.__version__} own fit",
+        engine=f"{prepare()} own fit",
     )
 
 

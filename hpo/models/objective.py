@@ -25,6 +25,7 @@ class ObjectiveFamily:
     """
 
     group_limit = 1
+    group_matters = False
     takes_arrays = True
     keeps = frozenset(PIPELINE)
 

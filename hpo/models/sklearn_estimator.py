@@ -41,6 +41,7 @@ class SklearnEstimator:
     """
 
     group_limit = 1
+    group_matters = False
     takes_arrays = False
 
     def __init__(self, name: str) -> None:

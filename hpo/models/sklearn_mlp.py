@@ -51,6 +51,7 @@ class SklearnMlp:
 
     name = vocabulary.SKLEARN
     group_limit = 1
+    group_matters = False
     takes_arrays = False
     keeps: frozenset[str] = frozenset()
 

@@ -42,6 +42,8 @@ from hpo.user_code import KINDS
 
 DEFAULT_TRIALS = 20
 MODEL_KEYS = ("builder", *KINDS)
+TENSORFLOW: Literal["tensorflow"] = "tensorflow"
+"""What Keras computes with unless a study says otherwise."""
 NO_DATA = "none"
 """The source of a study whose objective needs no data."""
 MAX_METRICS = 100
@@ -55,6 +57,16 @@ _COLUMNS = "a list of column names"
 _AT_LEAST_1 = "a whole number of at least 1"
 _SCORERS = f"a list of at most {MAX_METRICS} scorers"
 _TRUE_OR_FALSE = "true or false"
+
+
+def may_use_keras(model: str) -> bool:
+    """Tell whether a family trains with Keras; code of the user's always may.
+
+    Example:
+        >>> [may_use_keras(m) for m in ("sklearn-mlp", "keras-mlp", "sklearn_net:make")]
+        [False, True, True]
+    """
+    return ":" in model or not model.startswith(("sklearn-", "sklearn."))
 
 
 class _Section(BaseModel):
@@ -183,7 +195,7 @@ class EngineSpec(_Section):
     kind: Annotated[Literal["local"], later("dask")] = "local"
     jobs: Whole | None = Field(default=None, ge=1, description=_AT_LEAST_1)
     threads: Whole = Field(default=1, ge=1, description=_AT_LEAST_1)
-    backend: Annotated[Literal["tensorflow"], later("jax")] = "tensorflow"
+    backend: Literal["tensorflow", "jax"] = TENSORFLOW
 
 
 class StudySpec(BaseModel):

@@ -10,7 +10,14 @@ from pydantic import BaseModel, ValidationError
 from hpo.metrics import why_unfit
 from hpo.records import Task
 from hpo.spec.fields import OWN_METRICS
-from hpo.spec.model import NO_DATA, DataSpec, EvaluationSpec
+from hpo.spec.model import (
+    NO_DATA,
+    TENSORFLOW,
+    DataSpec,
+    EngineSpec,
+    EvaluationSpec,
+    may_use_keras,
+)
 from hpo.spec.plain import Mistake, at, shown
 from hpo.user_code import KINDS, OBJECTIVE, kind_of
 
@@ -69,6 +76,17 @@ def section_mistakes(value: Mapping[str, Any]) -> Iterator[Mistake]:
             yield Mistake("evaluation.split", what)
         if data is not None:
             yield from _split_mistakes(data, evaluation)
+    yield from _backend_mistakes(value)
+
+
+def _backend_mistakes(value: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Find a backend for a family that does not train with Keras."""
+    engine, model = _valid(EngineSpec, value.get("engine")), value.get("model")
+    backend = TENSORFLOW if engine is None else engine.backend
+    if backend != TENSORFLOW and isinstance(model, str) and not may_use_keras(model):
+        what = f"only Keras has a backend, and {shown(model)} trains without Keras; "
+        what += f"leave it out, or take a model such as keras-mlp; got {backend!r}"
+        yield Mistake("engine.backend", what)
 
 
 def _role_mistakes(data: DataSpec) -> Iterator[Mistake]:

@@ -10,14 +10,20 @@ from typing import Any
 
 from hpo.data.classes import class_shares, imbalance_note
 from hpo.data.splits import settle
+from hpo.models.vocabulary import KERAS
 from hpo.records import Dataset
 from hpo.spec import StudySpec
 from hpo.spec.hyperparameters import write_space
+from hpo.spec.model import may_use_keras
 from hpo.study.network import network_sizes
 from hpo.study.prepare import Prepared
 from hpo.study.run import default_jobs
+from hpo.user_code import OBJECTIVE, kind_of
 
 Facts = dict[str, Any]
+
+TRAINING = {KERAS: "folds and trials of equal architecture together (stacked)"}
+"""How families are expected to train; of a builder its model decides."""
 
 
 def describe(prepared: Prepared) -> Facts:
@@ -38,6 +44,8 @@ def describe(prepared: Prepared) -> Facts:
             "metric": plan.metric,
             "metrics": list(plan.metrics),
         },
+        "backend": _backend(spec),
+        "training": TRAINING.get(spec.model),
         "strategy": spec.search.strategy,
         "space": write_space(spec.space),
         "defaults": dict(prepared.defaults),
@@ -49,6 +57,12 @@ def describe(prepared: Prepared) -> Facts:
         "n_workers": n_workers(spec),
         "notes": notes(prepared.data),
     }
+
+
+def _backend(spec: StudySpec) -> str | None:
+    """Return what Keras computes with; None where nobody knows that it does."""
+    told = may_use_keras(spec.model) and kind_of(spec.model) != OBJECTIVE
+    return spec.engine.backend if told else None
 
 
 def n_workers(spec: StudySpec) -> int:

@@ -13,6 +13,9 @@ from hpo.evaluation import Group, Pair
 from hpo.records import Params, Trial
 from hpo.study.racing import MedianRacing
 
+FREE_ROUND = 16
+"""Trials proposed at once where nothing holds them back: enough to fill groups."""
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -25,6 +28,12 @@ class Schedule:
         program_key: The family's; pairs with equal keys may share a group.
         sees_scores: Whether proposals depend on scores at all.
         racing: Stops hopeless folds; None lets all go on.
+        group_matters: Whether a network's bits may depend on the group it is trained
+            in. If not, groups are free to suit the machine: those that lack nothing
+            are not trained again, and every worker gets some.
+        timed: Whether the study ends by the clock, which should not wait for many
+            trials that have begun.
+        n_workers: How many groups are trained at once.
     """
 
     n_folds: int
@@ -33,11 +42,17 @@ class Schedule:
     program_key: Callable[[Params], Hashable]
     sees_scores: bool
     racing: MedianRacing | None = None
+    group_matters: bool = True
+    timed: bool = False
+    n_workers: int = 1
 
     @property
     def round_size(self) -> int:
         """How many trials are proposed at once."""
-        return self.width if self.group_limit > 1 else 1
+        if self.group_limit == 1:
+            return 1
+        held_back = self.group_matters or self.sees_scores or self.racing or self.timed
+        return self.width if held_back else max(self.width, FREE_ROUND)
 
     def round_of(self, number: int) -> range:
         """Return the numbers of the round that ``number`` belongs to."""
@@ -72,9 +87,27 @@ class Schedule:
         by_key: dict[Hashable, list[Pair]] = {}
         for pair in pairs:
             by_key.setdefault(self.program_key(pair.params), []).append(pair)
+        limit = self._limit(len(pairs))
         for alike in by_key.values():
-            for start in range(0, len(alike), self.group_limit):
-                yield tuple(alike[start : start + self.group_limit])
+            for start in range(0, len(alike), limit):
+                yield tuple(alike[start : start + limit])
+
+    def _limit(self, n_pairs: int) -> int:
+        """Return how many of a round's pairs may share a group."""
+        if self.group_matters:
+            return self.group_limit
+        share = max(self.n_folds, -(-n_pairs // self.n_workers))
+        return min(self.group_limit, share)
+
+    def lacking(self, group: Group, lacks: Callable[[int, int], bool]) -> Group:
+        """Return the part of a group that is to be trained; empty for none.
+
+        Args:
+            group: As formed.
+            lacks: Tells whether (trial, fold) has no result yet.
+        """
+        lacking = tuple(pair for pair in group if lacks(pair.number, pair.fold))
+        return group if lacking and self.group_matters else lacking
 
     def _bars(
         self, trial: Trial, fold: int, history: Sequence[Trial]

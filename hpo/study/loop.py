@@ -191,8 +191,8 @@ class StudyLoop:
 
     def _submit(self) -> None:
         while self._ready:
-            group = self._ready[0]
-            if not any(self._ledger.needs(p.number, p.fold) for p in group):
+            group = self._schedule.lacking(self._ready[0], self._ledger.needs)
+            if not group:
                 self._ready.popleft()
                 continue
             if self._engine is None:
@@ -202,7 +202,8 @@ class StudyLoop:
             limit = self._budget.fold_timeout_seconds
             timeout = None if limit is None else limit * len(group)
             future = self._engine.submit(group, timeout=timeout)
-            self._flying[future] = self._ready.popleft()
+            self._flying[future] = group
+            self._ready.popleft()
 
     def _wait(self, seconds: float) -> dict[Future[Any], Group]:
         done = wait(self._flying, timeout=seconds, return_when=FIRST_COMPLETED).done

@@ -255,6 +255,7 @@ class ManualTry:
                 group_limit=self._prepared.family.group_limit,
                 program_key=self._prepared.family.program_key,
                 sees_scores=False,
+                group_matters=self._prepared.family.group_matters,
             ),
             budget=Budget(1, None, spec.evaluation.fold_timeout_seconds),
             verdict=Verdict(None, 2),

@@ -20,6 +20,7 @@ from hpo.models.preprocessing import NO_SELECTION
 from hpo.records import Dataset, Params
 from hpo.spec import StudySpec
 from hpo.spec.model import NO_DATA
+from hpo.study.backend import variables, why_missing
 from hpo.study.discovery import with_discovered_space
 from hpo.user_code import OBJECTIVE, Home, kind_of
 
@@ -55,10 +56,14 @@ def prepare(spec: StudySpec) -> Prepared:
 
     Raises:
         DataError: The data cannot be read or split.
-        SpecError: Metric, model or space do not fit the data.
+        SpecError: Metric, model or space do not fit the data, or the backend is not
+            installed.
     """
-    home = Home(spec.folder, spec.allowed_modules)
-    family = get_family(spec.model, home=home)
+    if what := why_missing(spec.engine.backend):
+        raise SpecError([Problem("engine.backend", what)])
+    given = variables(spec.engine.backend, spec.engine.threads)
+    home = Home(spec.folder, spec.allowed_modules, tuple(given.items()))
+    family = get_family(spec.model, home=home, backend=spec.engine.backend)
     spec, family, notes = with_discovered_space(spec, family, home)
     data = _load(spec, home)
     return assemble(spec, replace(data, notes=(*data.notes, *notes)), family, home)

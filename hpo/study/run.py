@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -29,8 +29,10 @@ from hpo.models.family import Family
 from hpo.records import Params, StudyRecord, StudyState, Trial
 from hpo.search import Enqueued, Strategy, make_strategy
 from hpo.spec import Change, StudySpec
+from hpo.spec.model import may_use_keras
 from hpo.store import Store
 from hpo.store.leases import BEATS_PER_LEASE, LEASE_SECONDS
+from hpo.study.backend import JAX, variables
 from hpo.study.editing import edits
 from hpo.study.groups import Schedule
 from hpo.study.loop import Budget, StudyLoop
@@ -42,6 +44,8 @@ from hpo.study.writing import TrialWriter
 from hpo.user_code import OBJECTIVE, kind_of
 
 MAX_TASKS = 500
+NOT_KERAS = "scikit-learn"
+"""What is stored as the backend of a study without Keras."""
 MEMORY_SHARE = 0.8
 
 
@@ -236,7 +240,7 @@ def local_engine(prepared: Prepared) -> LocalEngine:
         threads=spec.engine.threads,
         max_tasks=MAX_TASKS,
         max_memory_bytes=_memory_limit(n_workers),
-        environment=_environment(spec),
+        environment=variables(spec.engine.backend, spec.engine.threads),
         on_close=tidy_up,
     )
 
@@ -275,10 +279,6 @@ def _memory_limit(n_workers: int) -> int:
     return int(share / 2)
 
 
-def _environment(spec: StudySpec) -> Mapping[str, str]:
-    return {"KERAS_BACKEND": spec.engine.backend}
-
-
 def study_strategy(prepared: Prepared, enqueue: Sequence[Params] = ()) -> Strategy:
     """Return the strategy of a study, with a person's own params near its start."""
     search = prepared.spec.search
@@ -302,6 +302,10 @@ def _schedule(family: Family, spec: StudySpec, strategy: Strategy) -> Schedule:
         program_key=family.program_key,
         sees_scores=strategy.sees_scores,
         racing=_racing(spec),
+        # JAX compiles a group of another size anew, with other last bits.
+        group_matters=family.group_matters or spec.engine.backend == JAX,
+        timed=spec.search.timeout_seconds is not None,
+        n_workers=spec.engine.jobs or default_jobs(spec.engine.threads),
     )
 
 
@@ -329,6 +333,6 @@ def study_record(prepared: Prepared) -> StudyRecord:
         n_folds=spec.evaluation.n_folds,
         seed=spec.search.seed,
         engine=spec.engine.kind,
-        backend=spec.engine.backend,
+        backend=spec.engine.backend if may_use_keras(spec.model) else NOT_KERAS,
         created_at=datetime.now(UTC),
     )

@@ -362,3 +362,29 @@ def test_names_in_brackets_are_shown_as_they_are(hpo, edit):
     edit("a,b,kind,label", "wind [m/s],temp [/C],kind [bold],label", "table.csv")
     out, _ = hpo("check", "study.yaml")
     assert has(out, "wind [m/s], temp [/C]", "kind [bold]")
+
+
+@pytest.mark.parametrize(
+    ("kind", "training", "line"),
+    [
+        ("keras", "scan: its layers cannot be stacked", "tensorflow; scan: its layers"),
+        ("keras", None, "Keras on tensorflow\n"),
+        ("scikit-learn", None, None),
+    ],
+)
+def test_check_says_how_a_builders_network_would_be_trained(
+    kind, training, line, hpo, edit, tmp_path, monkeypatch
+):
+    from hpo.models import builder_check
+
+    found = {"kind": kind, "class": "Model", "n_parameters": 3, "layers": []}
+    found |= {"unread": [], "errors": [], "output_shape": None}
+    found |= {} if training is None else {"training": training}
+    monkeypatch.setattr(builder_check, "describe_model", lambda *given: found)
+    (tmp_path / "network.py").touch()
+    edit("sklearn.tree.DecisionTreeClassifier", "network:build")
+    written = re.sub(" +\n", "\n", hpo("check", "study.yaml")[0])
+    assert ("trained by" in written) == (line is not None)
+    assert line is None or line in written
+    told = json.loads(hpo("check", "study.yaml", "--format", "json")[0])
+    assert told["training"] == training

@@ -154,7 +154,8 @@ def test_limits_and_environment_are_set_before_anything_is_imported():
     assert seen["MKL_NUM_THREADS"] == "7"
     for name in ("OMP", "OPENBLAS", "NUMEXPR"):
         assert seen[f"{name}_NUM_THREADS"] == "3"
-    assert seen["TF_NUM_INTRAOP_THREADS"] == seen["HPO_THREADS"] == "3"
+    for name in ("TF_NUM_INTRAOP_THREADS", "PJRT_NPROC", "HPO_THREADS"):
+        assert seen[name] == "3"
     assert "HPO_TEST" not in os.environ
 
 

@@ -81,7 +81,7 @@ def test_without_patience_it_trains_all_epochs_on_all_rows():
     # 4 * 8 + 8 weights into the hidden layer, 8 * 3 + 3 out of it.
     assert fitted.n_parameters == 67
     assert fitted.engine.startswith("keras 3.")
-    assert fitted.engine.endswith(" epoch-program")
+    assert fitted.engine.endswith(" stacked")
 
 
 def test_it_learns():
@@ -171,10 +171,11 @@ def test_trials_that_differ_in_numbers_only_share_a_program():
         "beta_2": 0.2,
         "epsilon": 0.3,
         "rho": 0.4,
+        "units": 16,
     }
     assert key(base) == key({**base, **same})
     for change in (
-        {"units": 9},
+        {"units": 17},
         {"hidden_layers": 2},
         {"activation": "tanh"},
         {"optimizer": "adam"},

@@ -17,10 +17,11 @@ from hpo.evaluation import Plan
 from hpo.models import get_family
 from hpo.records import Dataset, FoldResult
 from hpo.spec import parse_study
-from hpo.study import Prepared
+from hpo.study import Prepared, prepare
 from hpo.study.describe import classes_words, describe, folds_words
 from hpo.study.estimate import estimate
 from hpo.study.network import network_sizes
+from hpo.study.run import study_record
 
 N_ROWS = 60
 
@@ -218,3 +219,27 @@ def test_a_fold_that_fails_is_no_estimate(clock):
     prepared = study({"units": 3})
     with pytest.raises(TrialError, match=r"default params \(nan\): Boom: no luck"):
         timed(prepared, clock, [1.0, 1.0, 1.0], failure="nan")
+
+
+@pytest.mark.parametrize(
+    ("model", "told", "stored"),
+    [
+        ("keras-mlp", "jax", "jax"),
+        ("sklearn-mlp", None, "scikit-learn"),
+        ("sklearn.neighbors.KNeighborsClassifier", None, "scikit-learn"),
+    ],
+)
+def test_the_backend_is_told_where_there_is_one(model, told, stored):
+    space = {"weights": "uniform"} if "." in model else {"epochs": 3}
+    prepared = study(space, model=model, engine={"backend": told or "tensorflow"})
+    facts = describe(prepared)
+    assert facts["backend"] == told
+    assert bool(facts["training"]) == (told is not None)
+    assert study_record(prepared).backend == stored
+
+
+def test_nobody_knows_what_an_objective_trains(tmp_path):
+    (tmp_path / "mine.py").touch()
+    document = {"name": "s", "model": "objective:mine:f", "space": {"x": [1, 2]}}
+    facts = describe(prepare(parse_study(document, folder=tmp_path)))
+    assert (facts["backend"], facts["training"]) == (None, None)

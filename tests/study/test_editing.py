@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,19 @@ def test_the_same_data_may_be_named_otherwise_and_other_data_may_not(path, value
 def test_what_makes_scores_incomparable_may_not_change(path, value, shown):
     with pytest.raises(StudyError, match=rf"key +was +is\n(.*\n)*  {shown}\n"):
         changed({path: value})
+
+
+def test_a_study_stays_with_its_backend():
+    with_keras = {"model": "keras-mlp", "space": {"epochs": 3}}
+    on_jax = with_keras | {"engine.backend": "jax"}
+    old, new = stored(with_keras), study(on_jax)
+    with pytest.raises(StudyError, match=r"begun with another backend") as caught:
+        edits(old, new, "same")
+    assert re.search(r"engine\.backend +tensorflow +jax\n", str(caught.value))
+    assert "--name NEW" in str(caught.value)
+    with pytest.raises(StudyError, match=r"engine\.backend +jax +tensorflow\n"):
+        edits(stored(on_jax), study(with_keras), "same")
+    assert edits(stored(on_jax), study(on_jax), "same") == []
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,14 @@ from stacked_family import StackedLinear
 from hpo.engines.engine import TaskMemoryError, TaskTimeoutError, WorkerLostError
 from hpo.errors import LeaseLostError, StoreError
 from hpo.evaluation import Evaluator, Plan
-from hpo.records import Dataset, FoldResult, StudyRecord
+from hpo.records import Dataset, FoldResult, StudyRecord, Trial
 from hpo.search import make_strategy
 from hpo.space import Float, Space
 from hpo.store import Store
 from hpo.study.groups import Schedule
 from hpo.study.loop import Budget, StudyLoop
 from hpo.study.progress import Progress
+from hpo.study.racing import MedianRacing
 from hpo.study.verdict import Verdict
 
 N_FOLDS = 5
@@ -77,6 +78,7 @@ def run(
     width=4,
     space=SPACE,
     timeout=None,
+    group_matters=True,
 ):
     """Run the one study of ``store``; return why it ended and the loop."""
     chosen = make_strategy(strategy, space, seed=3, first=space.defaults({}))
@@ -96,6 +98,8 @@ def run(
             group_limit,
             lambda p: p.get("optimizer"),
             chosen.sees_scores,
+            group_matters=group_matters,
+            n_workers=n_workers,
         ),
         budget=Budget(trials, timeout),
         verdict=Verdict(patience, max_failures),
@@ -453,3 +457,85 @@ def test_a_family_that_trains_40_pairs_a_call_gives_the_same_table_everywhere(st
         assert max(family.group_sizes) == 40
     assert tables[0] == tables[1]
     assert max(row[3] for row in tables[0]) > 0.8
+
+
+def run_freely(store, *, n_workers=2, trials=22, **options):
+    """Run a study whose groups may be made up in any way."""
+    engine = ThreadEngine(score_group, n_workers, 0.003)
+    reason, loop = run(
+        store,
+        trials=trials,
+        group_limit=40,
+        engine=engine,
+        group_matters=False,
+        n_workers=n_workers,
+        **options,
+    )
+    return engine, reason, loop
+
+
+@pytest.mark.parametrize("strategy", ["grid", "random", "bayesian"])
+def test_free_groups_give_the_same_table_however_they_are_made_up(stores, strategy):
+    tables = []
+    for n_workers in (1, 2, 3):
+        used = stores(f"workers-{n_workers}")
+        run_freely(used, strategy=strategy, n_workers=n_workers)
+        tables.append(table(used))
+    interrupted = stores("interrupted")
+    for _ in range(200):
+        if run_freely(interrupted, strategy=strategy, stop_after=1)[1] != "interrupted":
+            break
+    tables.append(table(interrupted))
+    assert all(t == tables[0] for t in tables)
+    whole = stores("whole")
+    run(whole, strategy, group_limit=40)
+    assert table(whole) == tables[0]
+
+
+def test_free_groups_train_nothing_twice_and_nothing_beyond_the_budget(stores):
+    used = stores("used")
+    pairs = []
+    for trials in (3, 11):
+        engine, _, _ = run_freely(used, trials=trials)
+        pairs += [(p.number, p.fold) for group in engine.groups for p in group]
+    assert sorted(pairs) == [(n, f) for n in range(11) for f in range(N_FOLDS)]
+
+
+def test_free_groups_of_one_key_are_shared_out_to_all_workers():
+    def groups(n_workers, n_trials, sees_scores=False):
+        schedule = Schedule(
+            N_FOLDS,
+            4,
+            40,
+            lambda params: 0,
+            sees_scores,
+            group_matters=False,
+            n_workers=n_workers,
+        )
+        trials = [Trial(number, {}) for number in range(n_trials)]
+        return [len(group) for group in schedule.groups(trials)]
+
+    assert groups(1, 16) == [40, 40]
+    assert groups(2, 4) == [10, 10]
+    assert groups(4, 16) == [20, 20, 20, 20]
+    # The folds of one trial stay together.
+    assert groups(16, 4) == [5, 5, 5, 5]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, 16),
+        ({"width": 40}, 40),
+        ({"group_matters": True}, 4),
+        ({"sees_scores": True}, 4),
+        ({"timed": True}, 4),
+        ({"racing": MedianRacing(minimize=False)}, 4),
+        ({"group_limit": 1}, 1),
+    ],
+)
+def test_rounds_are_large_where_nothing_holds_them_back(options, expected):
+    given = {"width": 4, "group_limit": 40, "sees_scores": False}
+    given |= {"group_matters": False} | options
+    schedule = Schedule(n_folds=N_FOLDS, program_key=lambda params: 0, **given)
+    assert schedule.round_size == expected

@@ -1,0 +1,161 @@
+"""Whether a program does what Keras does, found out before it is first used.
+
+A few steps of a tiny stack are compared with Keras' own `train_on_batch` on the same
+rows: a change in a library can then cost time, but no wrong score.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hpo.models.family import FitRequest
+from hpo.models.keras_network import build
+from hpo.models.settings import Settings
+from hpo.models.stack_backend import Backend
+from hpo.models.stack_program import StackProgram
+from hpo.models.stack_training import Member, StackTraining
+from hpo.records import Params, Task
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+TOLERANCE = 1e-4
+"""Far above rounding (1e-6) and far below what a wrong formula does."""
+
+N_ROWS, BATCH_SIZE, N_FEATURES = 45, 16, 4
+"""Batch normalisation over fewer rows multiplies rounding in deep networks."""
+
+
+def mismatch(program: StackProgram, backend: Backend) -> str | None:
+    """Compare one epoch of three steps, the last one partial, with Keras' own.
+
+    Dropout is off: its streams differ from Keras' on purpose.
+
+    Returns:
+        None if all weights agree; else what differs, in words.
+    """
+    import numpy as np
+
+    members = [Member(_request(program, width, weights)) for width, weights in SIZES]
+    StackTraining(members, program, backend).run()
+    for member in members:
+        if member.error is not None:
+            return f"its self-check failed: {member.error}"
+        expected = _trained_by_keras(member)
+        worst = max(
+            float(np.abs(ours - theirs).max())
+            for ours, theirs in zip(member.weights, expected, strict=True)
+        )
+        if not worst <= TOLERANCE:
+            return f"its self-check found weights {worst:.1g} away from Keras' own"
+    return None
+
+
+SIZES = ((9, 0), (14, 1))
+"""Neurons per layer and seed of the networks compared."""
+
+
+def _request(program: StackProgram, width: int, seed: int) -> FitRequest:
+    import numpy as np
+
+    recipe = program.recipe
+    rng = np.random.default_rng(seed)
+    task: Task = "classification"
+    n_classes = 2
+    y: NDArray[Any] = rng.integers(0, 2, N_ROWS)
+    if recipe.loss == "mean_squared_error":
+        task, n_classes, y = "regression", 0, rng.normal(size=N_ROWS)
+    elif recipe.loss == "sparse_categorical_crossentropy":
+        n_classes, y = 3, rng.integers(0, 3, N_ROWS)
+    params: dict[str, Any] = {
+        "hidden_layers": recipe.n_hidden,
+        "units": width,
+        "activation": recipe.activation if recipe.n_hidden else "relu",
+        "batch_norm": recipe.batch_norm,
+        "l1": 1e-3 if recipe.has_penalty else 0.0,
+        "l2": 1e-2 if recipe.has_penalty else 0.0,
+        "output_activation": (
+            recipe.output_activation if task == "regression" else "linear"
+        ),
+        "optimizer": recipe.optimizer,
+        "nesterov": recipe.nesterov,
+        "learning_rate": 0.01,
+        "momentum": 0.5,
+        # The usual 1e-7 makes whole steps of what rounding leaves of a gradient of
+        # zero, as that of a shift before a batch normalisation.
+        "epsilon": 1e-3,
+        "batch_size": BATCH_SIZE,
+        "epochs": 1,
+    }
+    weight = rng.uniform(0.5, 1.5, N_ROWS) if recipe.weighted else None
+    X = rng.normal(size=(N_ROWS, N_FEATURES))
+    return FitRequest(params, X, y, task, n_classes, seed, weight)
+
+
+def _trained_by_keras(member: Member) -> list[NDArray[Any]]:
+    """Train the stock model of a member on the member's own batches."""
+    import numpy as np
+
+    request = member.request
+    # The member has trained: a new one of the same request deals the same batches.
+    fresh = Member(request)
+    model = compiled(fresh)
+    dealt, counts = fresh.next_batches(0), fresh.counts()
+    y = targets(request)
+    for rows, count in zip(dealt, counts, strict=True):
+        batch = rows[: int(count)]
+        given = request.sample_weight
+        model.train_on_batch(
+            request.X[batch].astype("float32"),
+            y[batch],
+            sample_weight=None if given is None else given[batch].astype("float32"),
+        )
+    return [np.asarray(weight) for weight in model.get_weights()]
+
+
+def compiled(member: Member, *, eagerly: bool = True) -> Any:
+    """Return the stock Keras model of a member, with its initial weights, compiled."""
+    import keras
+
+    from hpo.models.keras_network import draw_kernels, kernels
+
+    settings, network = member.settings, member.architecture
+    model = build(network, dropout=settings.dropout, l1=settings.l1, l2=settings.l2)
+    layers = kernels(model)
+    shapes = [tuple(kernel.shape) for kernel in layers]
+    drawn = draw_kernels(shapes, settings.initializer, member.seed)
+    for kernel, value in zip(layers, drawn, strict=True):
+        kernel.assign(value)
+    optimizer = keras.optimizers.get(
+        {"class_name": settings.optimizer, "config": optimizer_options(settings)}
+    )
+    metrics = ["accuracy"] if member.request.task == "classification" else None
+    model.compile(
+        optimizer=optimizer,
+        loss=network.loss,
+        metrics=metrics,
+        run_eagerly=eagerly,
+        jit_compile=False,
+    )
+    return model
+
+
+def optimizer_options(settings: Settings) -> Params:
+    """Return what Keras' own optimizer is made with."""
+    options: dict[str, Any] = {"learning_rate": settings.learning_rate}
+    if settings.optimizer == "sgd":
+        options |= {"momentum": settings.momentum, "nesterov": settings.nesterov}
+    if settings.optimizer in ("adam", "nadam", "adamax"):
+        options |= {"beta_1": settings.beta_1, "beta_2": settings.beta_2}
+        options |= {} if settings.epsilon is None else {"epsilon": settings.epsilon}
+    if settings.optimizer == "rmsprop":
+        options |= {"rho": settings.rho}
+    return options
+
+
+def targets(request: FitRequest) -> NDArray[Any]:
+    """Return targets in the form that Keras' losses take."""
+    if request.task == "classification" and request.n_classes > 2:
+        return request.y
+    column: NDArray[Any] = request.y.reshape(len(request.y), -1).astype("float32")
+    return column

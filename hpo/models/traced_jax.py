@@ -1,0 +1,234 @@
+"""Whole epochs of a training step compiled by JAX, for one network or a stack.
+
+The functions are those of `hpo.models.traced_tensorflow`, with the same arguments. JAX
+compiles for sizes of arrays, so full batches run in a loop of fixed length, and what is
+left of the rows in a step of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from hpo.models.traced_step import Batch, State, Step
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+EAGER_IS_FASTER = False
+"""Whether a few steps are faster op by op than compiled."""
+
+ROUNDED_TO = 256
+"""Rows are filled up to a multiple of it."""
+
+FEW = 4
+"""So many batches run one by one."""
+
+
+class Epochs:
+    """Compiled epochs of one `Step`; see `hpo.models.traced_tensorflow.Epochs`."""
+
+    def __init__(self, model: Any, batch: Batch) -> None:
+        import jax
+
+        self.step = Step(model, batch, differentiate)
+        each = {"train": self.step.train, "test": self.step.test}
+        self._full = {
+            name: jax.jit(partial(_scanned, step)) for name, step in each.items()
+        }
+        self._rest = {
+            name: jax.jit(partial(_stepped, step)) for name, step in each.items()
+        }
+        self._full_stacks = {
+            name: jax.jit(jax.vmap(partial(_scanned, step)))
+            for name, step in each.items()
+        }
+        self._results = jax.jit(self.step.results)
+
+    def train_one(
+        self, state: State, data: Batch, order: Any, batch_size: int
+    ) -> tuple[State, dict[str, Any]]:
+        """Train one network for one epoch."""
+        state, metrics = self._one(
+            "train", state, self._fresh(), data, order, batch_size
+        )
+        return state, self._results(metrics)
+
+    def test_one(
+        self, state: State, data: Batch, batch_size: int
+    ) -> tuple[State, dict[str, Any]]:
+        """Measure one network; of the state, only that of seeds may change."""
+        order = _counted(data)
+        state, metrics = self._one(
+            "test", state, self._fresh(), data, order, batch_size
+        )
+        return state, self._results(metrics)
+
+    def train_many(
+        self, state: State, data: Batch, order: Any, sizes: Any, batch_size: int
+    ) -> tuple[State, dict[str, Any]]:
+        """Train a stack of networks for one epoch."""
+        return self._many("train", state, data, order, sizes, batch_size)
+
+    def test_many(
+        self, state: State, data: Batch, sizes: Any, batch_size: int
+    ) -> tuple[State, dict[str, Any]]:
+        """Measure a stack of networks."""
+        import jax
+
+        order = jax.vmap(_counted)(data)
+        return self._many("test", state, data, order, sizes, batch_size)
+
+    def _fresh(self) -> tuple[Any, ...]:
+        import jax.numpy as jnp
+
+        return tuple(jnp.asarray(value) for value in self.step.fresh_metrics)
+
+    def _one(
+        self,
+        name: str,
+        state: State,
+        metrics: Any,
+        data: Batch,
+        order: Any,
+        batch_size: int,
+    ) -> tuple[State, Any]:
+        n_full = len(order) // batch_size * batch_size
+        if n_full <= FEW * batch_size:
+            # A loop of another length would have to be compiled for it.
+            for start in range(0, n_full, batch_size):
+                rows = order[start : start + batch_size]
+                state, metrics = self._rest[name](state, metrics, data, rows)
+        else:
+            rows = order[:n_full].reshape(-1, batch_size)
+            state, metrics = self._full[name](state, metrics, data, rows)
+        if n_full < len(order):
+            rows = order[n_full:]
+            state, metrics = self._rest[name](state, metrics, data, rows)
+        return state, metrics
+
+    def _many(
+        self,
+        name: str,
+        state: State,
+        data: Batch,
+        order: Any,
+        sizes: Any,
+        batch_size: int,
+    ) -> tuple[State, dict[str, Any]]:
+        import jax
+        import jax.numpy as jnp
+
+        lengths = [int(size) for size in sizes]
+        metrics = jax.tree.map(
+            lambda value: jnp.repeat(value[None], len(lengths), axis=0), self._fresh()
+        )
+        n_full = min(lengths) // batch_size * batch_size
+        if n_full:
+            rows = order[:, :n_full].reshape(len(lengths), -1, batch_size)
+            state, metrics = self._full_stacks[name](state, metrics, data, rows)
+        found = []
+        for index, length in enumerate(lengths):
+            own = taken((state, metrics, data, order), index)
+            alone, measured, rows_of, at = own
+            rest = at[n_full:length]
+            alone, measured = self._one(
+                name, alone, measured, rows_of, rest, batch_size
+            )
+            found.append((alone, self._results(measured)))
+        stacked: tuple[State, dict[str, Any]] = jax.tree.map(
+            lambda *each: jnp.stack(each), *found
+        )
+        return stacked
+
+
+def differentiate(loss: Callable[..., Any], variables: Any) -> tuple[Any, Any]:
+    """Return what ``loss`` returns, and its gradients; see `Step`."""
+    import jax
+
+    found: tuple[Any, Any] = jax.value_and_grad(loss, has_aux=True)(variables)
+    return found
+
+
+def orders(n_rows: int, n_epochs: int) -> NDArray[Any]:
+    """Return the orders of rows that ``fit`` would take now, shape (epochs, rows).
+
+    They follow from numpy's global state, which stays as it is. ``fit`` draws one order
+    more, before the first epoch, to see a batch of it when it builds metrics.
+
+    Source:
+        Keras 3.15, keras/src/trainers/data_adapters/array_data_adapter.py.
+    """
+    import numpy as np
+
+    drawn = np.random.RandomState()  # the generator that Keras uses
+    drawn.set_state(np.random.get_state())  # noqa: NPY002
+    drawn.permutation(n_rows)
+    return np.stack([drawn.permutation(n_rows) for _ in range(n_epochs)])
+
+
+def on_device(structure: Any) -> Any:
+    """Return tensors for the arrays of a structure, None among them."""
+    import jax
+    import jax.numpy as jnp
+
+    return jax.tree.map(jnp.asarray, structure)
+
+
+def rows_on_device(data: Batch) -> Batch:
+    """Return rows to train on as tensors, with some more that no order names.
+
+    So folds that differ by a few rows use one compiled program.
+    """
+    import jax
+    import numpy as np
+
+    def padded(rows: NDArray[Any]) -> NDArray[Any]:
+        more = -len(rows) % ROUNDED_TO
+        return np.pad(rows, [(0, more)] + [(0, 0)] * (rows.ndim - 1))
+
+    rows: Batch = on_device(jax.tree.map(padded, data))
+    return rows
+
+
+def taken(structure: Any, networks: Any) -> Any:
+    """Return some networks of a stack: several at a list, or one at an int."""
+    import jax
+    import numpy as np
+
+    return jax.tree.map(lambda tensor: tensor[np.asarray(networks)], structure)
+
+
+def _stepped(
+    step: Callable[..., Any], state: State, metrics: Any, data: Batch, rows: Any
+) -> tuple[State, Any]:
+    stepped: tuple[State, Any] = step(state, metrics, _gathered(data, rows))
+    return stepped
+
+
+def _scanned(
+    step: Callable[..., Any], state: State, metrics: Any, data: Batch, rows: Any
+) -> tuple[State, Any]:
+    import jax
+
+    def body(carried: Any, rows: Any) -> tuple[Any, None]:
+        return step(*carried, _gathered(data, rows)), None
+
+    (state, metrics), _ = jax.lax.scan(body, (state, metrics), rows)
+    return state, metrics
+
+
+def _gathered(data: Batch, rows: Any) -> Batch:
+    import jax
+
+    gathered: Batch = jax.tree.map(lambda array: array[rows], data)
+    return gathered
+
+
+def _counted(data: Batch) -> Any:
+    import jax
+    import jax.numpy as jnp
+
+    return jnp.arange(len(jax.tree.leaves(data.x)[0]))

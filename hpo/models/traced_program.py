@@ -1,0 +1,233 @@
+"""The compiled trainings of this process: which there are, and whether they are right.
+
+A program is checked before its first use, against Keras' own ``train_on_batch``. It
+knows no early stopping and no params.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections import OrderedDict
+from collections.abc import Hashable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from hpo.models.builder_code import one_line
+from hpo.models.traced_step import Batch, State
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MAX_PROGRAMS = 16
+"""Programs kept per process; each takes a few MB."""
+
+MAX_REFUSALS = 1024
+CHECKED_STEPS = 3
+TOLERANCE = 1e-5
+LOOSE_TOLERANCE = 1e-2
+"""For weights whose true gradient is 0, as a bias before a normalization has: what
+moves them is rounding, which Adam scales up to whole steps of the learning rate."""
+
+_LOOSENS = ("Normalization", "Attention")
+_LOOSE = ("bias", "moving_mean", "moving_variance")
+
+
+class NotTraceableError(Exception):
+    """A model trains otherwise in a program, or not at all; says why."""
+
+
+class Program:
+    """The compiled training of all models with one key.
+
+    Args:
+        model: One of them; its variables are placeholders from now on.
+        batch: A few rows as they get them, arrays.
+    """
+
+    def __init__(self, model: Any, batch: Batch) -> None:
+        self.backend = backend_module()
+        self.epochs = self.backend.Epochs(model, batch)
+        self.no_stack: str | None = None
+        self._is_checked = self._is_stack_checked = False
+
+    def start(self, model: Any) -> State:
+        """Return the state that a new model starts from, arrays."""
+        state: State = self.epochs.step.state_of(model)
+        return state
+
+    def check(
+        self, model: Any, data: Batch, order: NDArray[Any], batch_size: int
+    ) -> None:
+        """Train a few steps here and by ``train_on_batch``, once per program.
+
+        Args:
+            model: A new one; its weights are others afterwards.
+            data: Its rows, arrays.
+            order: Positions of rows to train on.
+            batch_size: Rows of one update.
+
+        Raises:
+            NotTraceableError: The weights differ.
+        """
+        if self._is_checked:
+            return
+        order = order[: CHECKED_STEPS * batch_size]
+        device = self.backend.on_device
+        state, logs = self.epochs.train_one(
+            device(self.start(model)),
+            self.backend.rows_on_device(data),
+            device(order),
+            batch_size,
+        )
+        model.run_eagerly = self.backend.EAGER_IS_FASTER
+        loss = 0.0
+        try:
+            for start in range(0, len(order), batch_size):
+                rows = order[start : start + batch_size]
+                x, y, weight = (_rows_of(part, rows) for part in data)
+                model.reset_metrics()
+                seen = model.train_on_batch(x, y, weight, return_dict=True)
+                loss += float(seen["loss"]) * len(rows) / len(order)
+        finally:
+            model.run_eagerly = False
+            model.train_function = None
+        is_loose = _has_rounding_weights(model)
+        variables = [*model.trainable_variables, *model.non_trainable_variables]
+        found = _arrays([*state.trainable, *state.others])
+        pairs = [
+            (expected, other, is_loose and variable.name in _LOOSE)
+            for variable, expected, other in zip(
+                variables, _arrays(variables), found, strict=True
+            )
+        ]
+        pairs.append((loss, float(logs["loss"]), False))
+        if not all(_alike(*pair) for pair in pairs):
+            raise NotTraceableError("self-check: weights differ from those of fit")
+        self._is_checked = True
+
+    def check_stack(
+        self,
+        model: Any,
+        state: State,
+        data: Batch,
+        order: Any,
+        sizes: Any,
+        batch_size: int,
+    ) -> None:
+        """Train a few steps of a stack, and of its ends by themselves, once.
+
+        Arguments are as in ``train_many`` of the backend.
+
+        Raises:
+            NotTraceableError: The weights differ.
+        """
+        if self._is_stack_checked:
+            return
+        n_rows = CHECKED_STEPS * batch_size
+        few = sizes * 0 + min(n_rows, int(_arrays([sizes])[0].min()))
+        order = order[:, : int(_arrays([few])[0][0])]
+        together, _ = self.epochs.train_many(state, data, order, few, batch_size)
+        is_loose = _has_rounding_weights(model)
+        names = [v.name for v in model.trainable_variables]
+        for index in {0, len(_arrays([sizes])[0]) - 1}:
+            own = self.backend.taken((state, data, order), index)
+            alone, _ = self.epochs.train_one(*own, batch_size)
+            stacked = self.backend.taken(together, index)
+            for name, one, other in zip(
+                names,
+                _arrays(alone.trainable),
+                _arrays(stacked.trainable),
+                strict=True,
+            ):
+                if not _alike(one, other, is_loose and name in _LOOSE):
+                    raise NotTraceableError("self-check: networks of the stack differ")
+        self._is_stack_checked = True
+
+
+class Programs:
+    """The programs of this process; the less recently used half goes when it is full.
+
+    Args:
+        limit: How many to keep.
+    """
+
+    def __init__(self, limit: int = MAX_PROGRAMS) -> None:
+        self._limit = limit
+        self._programs: OrderedDict[Hashable, Program] = OrderedDict()
+        self._refused: dict[Hashable, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._programs)
+
+    def why_not(self, key: Hashable) -> str | None:
+        """Say why the models of a key have no program; None if they may have one."""
+        return self._refused.get(key)
+
+    def refuse(self, key: Hashable, error: Exception) -> str:
+        """Remember that there is no program for ``key``; return why, on one line."""
+        self._programs.pop(key, None)
+        if len(self._refused) >= MAX_REFUSALS:
+            self._refused.clear()
+        self._refused[key] = why(error)
+        return self._refused[key]
+
+    def get(self, key: Hashable, model: Any, batch: Batch) -> Program:
+        """Return the program of ``key``; a new one is made from ``model``."""
+        if key not in self._programs:
+            if len(self._programs) >= self._limit:
+                self._make_room()
+            self._programs[key] = Program(model, batch)
+        self._programs.move_to_end(key)
+        return self._programs[key]
+
+    def _make_room(self) -> None:
+        for _ in range((self._limit + 1) // 2):
+            self._programs.popitem(last=False)
+        # Graphs and models refer to each other in circles.
+        gc.collect()
+
+
+def backend_module() -> ModuleType:
+    """Return the module with the compiled epochs of the backend that Keras has."""
+    import keras
+
+    if keras.backend.backend() == "jax":
+        from hpo.models import traced_jax
+
+        return traced_jax
+    from hpo.models import traced_tensorflow
+
+    return traced_tensorflow
+
+
+def why(error: Exception) -> str:
+    """Return why a model has no program, on one line."""
+    said = one_line(str(error))
+    return said if isinstance(error, NotTraceableError) else f"cannot be traced: {said}"
+
+
+def _rows_of(part: Any, rows: NDArray[Any]) -> Any:
+    if part is None:
+        return None
+    return [end[rows] for end in part] if isinstance(part, list) else part[rows]
+
+
+def _arrays(tensors: Any) -> list[Any]:
+    import keras
+
+    return [keras.ops.convert_to_numpy(tensor) for tensor in tensors]
+
+
+def _has_rounding_weights(model: Any) -> bool:
+    return any(
+        word in type(layer).__name__
+        for layer in model._flatten_layers()
+        for word in _LOOSENS
+    )
+
+
+def _alike(one: Any, other: Any, is_loose: bool) -> bool:
+    import numpy as np
+
+    tolerance = LOOSE_TOLERANCE if is_loose else TOLERANCE
+    return bool(np.allclose(one, other, rtol=tolerance, atol=tolerance, equal_nan=True))

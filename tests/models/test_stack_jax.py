@@ -1,0 +1,78 @@
+"""Stacks on JAX against Keras' own `fit` on JAX, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.keras, pytest.mark.slow]
+
+CODE = """
+import numpy as np
+from stack_samples import assert_trained_as_by_fit, request, train
+
+base = {"units": 5, "learning_rate": 0.01, "epochs": 2}
+weight = np.random.default_rng(1).exponential(size=150)
+weight[:20] = 0
+for task, params, given in [
+    ("multiclass", {"l1": 1e-3, "l2": 1e-2, "patience": 2}, None),
+    ("binary", {"batch_norm": True, "optimizer": "sgd", "nesterov": True}, None),
+    ("regression", {"activation": "softplus", "optimizer": "nadam"}, weight),
+    ("targets", {"hidden_layers": 0, "optimizer": "rmsprop"}, None),
+]:
+    wanted = request(task, {**base, **params}, weight=given)
+    other = request(task, {**base, **params, "units": 9}, 8, given)
+    assert_trained_as_by_fit(wanted, [other, other], atol=1e-5, rtol=1e-4)
+
+params = {**base, "dropout": 0.3, "batch_size": 10, "epochs": 3}
+params |= {"optimizer": "sgd", "patience": 3}
+wanted = request("regression", params)
+(alone,) = train([wanted])
+for size, place in ((2, 1), (7, 3)):
+    stack = [
+        request("regression", {**params, "units": 3 + k, "epochs": 1 + k}, k)
+        for k in range(size)
+    ]
+    stack[0] = request("regression", {**params, "learning_rate": 1e30}, 50)
+    stack[place] = wanted
+    members = train(stack)
+    assert members[0].error.kind == "nan"
+    assert members[place].n_epochs == alone.n_epochs
+    for ours, theirs in zip(members[place].weights, alone.weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+for kernel in alone.weights:
+    print(kernel.tobytes().hex())
+
+from hpo.models.keras_mlp import KerasMlp
+
+(fitted,) = KerasMlp().fit_group([wanted])
+assert " jax " in fitted.engine, fitted.engine
+assert fitted.engine.endswith(" stacked"), fitted.engine
+"""
+
+
+def test_stacks_on_jax_go_where_fit_on_jax_goes():
+    pytest.importorskip("jax")
+    import numpy as np
+    from stack_samples import request, train
+
+    folder = str(Path(__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-W", "error::RuntimeWarning", "-c", CODE],
+        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": folder},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    params = {"units": 5, "learning_rate": 0.01, "dropout": 0.3, "batch_size": 10}
+    params |= {"optimizer": "sgd", "patience": 3, "epochs": 3}
+    (member,) = train([request("regression", params)])
+    # The same masks, rows and initial weights on both backends.
+    for line, ours in zip(done.stdout.split(), member.weights, strict=True):
+        theirs = np.frombuffer(bytes.fromhex(line), "float32").reshape(ours.shape)
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)

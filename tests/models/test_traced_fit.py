@@ -1,0 +1,291 @@
+"""How models of builders are trained: in which kind of program, and why in no other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from builder_samples import TASKS, X_iris, fit, request, y_iris
+
+from hpo.errors import TrialError
+from hpo.models import FitRequest, builder_keras
+
+pytestmark = pytest.mark.keras
+
+MODEL = """
+import keras
+
+{above}
+
+def build(params, data):
+    model = keras.Sequential([
+        keras.Input(data.feature_shape),
+        keras.layers.Dense(params.get("units", 8), "relu"),
+        {layer}
+        keras.layers.Dense(data.output_units, data.output_activation),
+    ])
+    {compile}
+    return model
+"""
+COMPILED = "model.compile({}, 'sparse_categorical_crossentropy')"
+
+
+def model(layer="", compile="", above=""):
+    return MODEL.format(layer=layer, compile=compile, above=above)
+
+
+def kind(fitted):
+    return fitted.engine.split(maxsplit=4)[-1]
+
+
+@pytest.fixture
+def programs(monkeypatch):
+    """Give a test programs of its own."""
+    from hpo.models.traced_program import Programs
+
+    own = Programs()
+    monkeypatch.setattr(builder_keras, "PROGRAMS", own)
+    return own
+
+
+@pytest.mark.slow
+def test_trials_that_differ_in_rate_and_seed_share_a_program(code, programs):
+    family = code.family(model("keras.layers.Dropout(0.5, seed=data.seed),"))
+    first = fit(family, "multiclass", seed=1, learning_rate=0.01)
+    other = fit(family, "multiclass", seed=2, learning_rate=0.01)
+    assert kind(first) == kind(other) == "scan"
+    assert first.curves["loss"] != other.curves["loss"]
+    still = fit(family, "multiclass", seed=1, learning_rate=1e-12)
+    assert np.ptp(still.curves["loss"]) < np.ptp(first.curves["loss"])
+    assert len(programs) == 1
+    fit(family, "multiclass", units=9)
+    assert len(programs) == 2
+
+
+def test_what_a_config_leaves_out_makes_another_program(code, programs):
+    text = model(
+        compile="model.compile('sgd', keras.losses.Huber(delta=params['delta']))"
+    )
+    # Of equal class and config, but only the small delta makes errors linear.
+    losses = [
+        fit(code.family(text), "regression", epochs=1, delta=delta).curves["loss"][0]
+        for delta in (10.0, 0.01)
+    ]
+    assert losses[1] < 0.1 * losses[0]
+    assert len(programs) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (
+            {"compile": COMPILED.format("keras.optimizers.SGD(use_ema=True)")},
+            "use_ema",
+        ),
+        (
+            {
+                "compile": COMPILED.format(
+                    "keras.optimizers.SGD(gradient_accumulation_steps=2)"
+                )
+            },
+            "gradient accumulation",
+        ),
+        (
+            {
+                "compile": "model.compile('sgd', 'sparse_categorical_crossentropy', "
+                "run_eagerly=True)"
+            },
+            "run_eagerly",
+        ),
+        (
+            {"compile": "model.train_step = model.train_step"},
+            "custom train_step",
+        ),
+        (
+            {"layer": "keras.layers.Dense(4, dtype='mixed_bfloat16'),"},
+            "mixed precision",
+        ),
+        (
+            {
+                "above": "class Mine(keras.optimizers.SGD): pass",
+                "compile": COMPILED.format("Mine()"),
+            },
+            "custom optimizer",
+        ),
+    ],
+)
+def test_a_model_that_asks_for_more_than_a_step_goes_to_fit(
+    code, programs, options, reason
+):
+    fitted = fit(code.family(model(**options)), "multiclass", epochs=1)
+    assert kind(fitted) == f"fit: {reason}"
+    assert len(programs) == 0
+
+
+COUNTER = """
+import tensorflow as tf
+
+class Counter(keras.layers.Layer):
+    def build(self, shape):
+        self.count = tf.Variable(0.0)
+
+    def call(self, x):
+        self.count.assign_add(1.0)
+        return x
+"""
+
+
+def test_a_state_that_keras_does_not_know_of_goes_to_fit(code, programs):
+    family = code.family(model("Counter(),", above=COUNTER))
+    for _ in range(2):  # the second time it is known
+        fitted = fit(family, "multiclass", epochs=1)
+        assert "variables or tables that Keras does not know" in kind(fitted)
+        assert kind(fitted).startswith("fit: ")
+    assert len(programs) == 0
+
+
+def test_a_program_that_trains_otherwise_than_fit_is_not_used(
+    code, programs, monkeypatch
+):
+    from hpo.models.traced_step import Step
+
+    right = Step.train
+
+    def wrong(self, state, metrics, batch):
+        after, metrics = right(self, state, metrics, batch)
+        return after._replace(trainable=tuple(1.001 * v for v in after.trainable)), (
+            metrics
+        )
+
+    expected = fit(code.family(model()), "multiclass")
+    programs.__init__()
+    monkeypatch.setattr(Step, "train", wrong)
+    fitted = fit(code.family(model()), "multiclass")
+    assert kind(fitted) == "fit: self-check: weights differ from those of fit"
+    # What the check did to the network is undone: it is built again.
+    np.testing.assert_allclose(
+        fitted.model.predict_proba(X_iris), expected.model.predict_proba(X_iris), 1e-5
+    )
+
+
+FROZEN = "model.layers[0].trainable = False"
+
+
+def test_a_layer_that_assigns_weights_in_its_call_goes_to_fit(code, programs):
+    # A pure step loses that; the self-check is what finds it.
+    layer = "keras.layers.SpectralNormalization(keras.layers.Dense(8, 'relu')),"
+    fitted = fit(code.family(model(layer)), "multiclass", epochs=1)
+    assert kind(fitted) == "fit: self-check: weights differ from those of fit"
+
+
+def test_rows_with_weights_and_rows_to_watch_train_in_a_program(code, programs):
+    weight = np.where(y_iris == 2, 2.0, 0.5)
+    fitted = fit(code.family(model()), "multiclass", patience=2, sample_weight=weight)
+    assert kind(fitted) == "scan"
+
+
+def test_frozen_layers_do_not_move(code, programs):
+    import keras
+
+    fitted = fit(code.family(model(compile=FROZEN)), "multiclass", learning_rate=0.1)
+    assert kind(fitted) == "scan"
+    keras.utils.set_random_seed(1)
+    start = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8)]).get_weights()
+    kernel, bias, *_ = fitted.model.model.get_weights()
+    np.testing.assert_array_equal(kernel, start[0])
+    np.testing.assert_array_equal(bias, start[1])
+
+
+def folds(n, **params):
+    """Requests for parts of iris of different sizes."""
+    return [
+        request(
+            "multiclass",
+            seed=k,
+            X=np.delete(X_iris, slice(k * 9, k * 9 + 20 + k % 2), axis=0),
+            y=np.delete(y_iris, slice(k * 9, k * 9 + 20 + k % 2)),
+            **params,
+        )
+        for k in range(n)
+    ]
+
+
+@pytest.mark.slow
+def test_a_group_agrees_with_its_networks_by_themselves(code, programs, monkeypatch):
+    family = code.family(model("keras.layers.Dropout(0.3),"))
+    options = {"epochs": 30, "patience": 2, "learning_rate": 0.05, "batch_size": 32}
+    requests = folds(4, **options)
+    alone = [family.fit_group([each])[0] for each in requests]
+    monkeypatch.setitem(builder_keras.STACKED_FROM, "tensorflow", 2)
+    together = family.fit_group(requests)
+    assert [kind(each) for each in alone] == ["scan"] * 4
+    assert [kind(each) for each in together] == ["stacked"] * 4
+    # Some end earlier than others, which must not be seen in those that go on.
+    assert len({each.n_epochs for each in together}) > 1
+    for one, other in zip(alone, together, strict=True):
+        assert one.n_epochs == other.n_epochs
+        assert one.best_epoch == other.best_epoch
+        for name, curve in one.curves.items():
+            np.testing.assert_allclose(curve, other.curves[name], rtol=1e-4)
+        np.testing.assert_allclose(
+            one.model.predict_proba(X_iris),
+            other.model.predict_proba(X_iris),
+            atol=1e-4,
+        )
+    again = family.fit_group(requests)
+    for one, other in zip(together, again, strict=True):
+        np.testing.assert_array_equal(
+            one.model.predict_proba(X_iris), other.model.predict_proba(X_iris)
+        )
+
+
+@pytest.mark.slow
+def test_a_network_of_a_group_that_diverges_fails_alone(code, programs, monkeypatch):
+    monkeypatch.setitem(builder_keras.STACKED_FROM, "tensorflow", 2)
+    family = code.family(model())
+    requests = folds(3, epochs=4)
+    quiet = family.fit_group(requests)
+    bad = FitRequest(
+        {"epochs": 4},
+        requests[1].X * np.inf,
+        requests[1].y,
+        "classification",
+        3,
+        requests[1].seed,
+    )
+    found = family.fit_group([requests[0], bad, requests[2]])
+    assert isinstance(found[1], TrialError)
+    assert found[1].kind == "nan"
+    for place in (0, 2):
+        assert kind(found[place]) == "stacked"
+        np.testing.assert_array_equal(
+            found[place].model.predict_proba(X_iris),
+            quiet[place].model.predict_proba(X_iris),
+        )
+
+
+@pytest.mark.slow
+def test_what_cannot_be_stacked_trains_in_turn(code, programs, monkeypatch):
+    from hpo.models.traced_tensorflow import Epochs
+
+    monkeypatch.setitem(builder_keras.STACKED_FROM, "tensorflow", 2)
+
+    def refused(self, *_):
+        raise NotImplementedError("No pfor vectorization")
+
+    monkeypatch.setattr(Epochs, "train_many", refused)
+    family = code.family(model("keras.layers.Dropout(0.3),"))
+    requests = folds(2)
+    together = family.fit_group(requests)
+    for each, alone in zip(together, requests, strict=True):
+        assert kind(each) == ("scan: stacked cannot be traced: No pfor vectorization")
+        (expected,) = family.fit_group([alone])
+        np.testing.assert_array_equal(
+            each.model.predict_proba(X_iris), expected.model.predict_proba(X_iris)
+        )
+
+
+@pytest.mark.parametrize("task", ["binary", "regression", "two targets"])
+def test_each_task_trains_in_a_program(code, programs, task):
+    fitted = fit(code.family(model()), task, patience=2)
+    assert kind(fitted) == "scan"
+    assert fitted.model.predict(TASKS[task][0]).shape == TASKS[task][1].shape

@@ -1,0 +1,52 @@
+"""Compiled epochs on the JAX backend against Keras' own ``fit`` there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = [pytest.mark.keras, pytest.mark.slow]
+
+CHILD = """
+import sys
+from pathlib import Path
+import numpy as np
+from builder_samples import Code, KERAS, X_iris, request
+from hpo.models import builder_keras, traced_choice
+
+family = Code(Path(sys.argv[1]), "user_jax").family(KERAS)
+requests = [request("multiclass", seed=k, batch_size=8, patience=2) for k in (1, 2)]
+
+def trained(kind):
+    found = family.fit_group(requests)
+    assert all(each.engine.endswith(kind) for each in found), found
+    return [each.model.predict_proba(X_iris) for each in found]
+
+builder_keras.STACKED_FROM["jax"] = 3
+alone = trained("scan")
+builder_keras.STACKED_FROM["jax"] = 2
+together = trained("stacked")
+traced_choice.why_fit = lambda model: "asked for"
+np.testing.assert_allclose(alone, trained("fit: asked for"), atol=1e-6)
+np.testing.assert_allclose(alone, together, atol=1e-5)
+print("equal")
+"""
+
+
+def test_networks_are_trained_as_by_fit_alone_and_in_a_stack(tmp_path):
+    pytest.importorskip("jax")
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={
+            **os.environ,
+            "KERAS_BACKEND": "jax",
+            "PYTHONPATH": os.pathsep.join(["tests", "tests/models"]),
+        },
+    )
+    assert done.stdout.split()[-1:] == ["equal"], done.stderr[-2000:]
