@@ -115,13 +115,11 @@ def main() -> None:
     ]
     report.table(head, rows)
     report.text(f"hpo: {engine}.")
-    shared.close(
-        report,
-        watch,
-        options,
+    report.text(
         "Accuracies, mean over folds and seeds; differences are stacked minus fit, "
-        "seed by seed.",
+        f"seed by seed. {watch.sentence().capitalize()}."
     )
+    report.write(options.markdown, options.section)
 
 
 if __name__ == "__main__":

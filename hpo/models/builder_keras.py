@@ -298,7 +298,7 @@ def free_optimizer(model: Any) -> None:
     """Let a compiled model be forgotten when it has been trained."""
     optimizer: Any = getattr(model, "optimizer", None)
     if hasattr(optimizer, "_all_reduce_sum_gradients"):
-        # As in hpo.models.keras_optimizers: there is one replica, and the sum over
+        # As in hpo.models.traced_optimizer: there is one replica, and the sum over
         # replicas would keep the graph of every network in memory for ever.
         optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
 

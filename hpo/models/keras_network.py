@@ -1,7 +1,7 @@
 """What a `keras-mlp` network looks like: architecture, layers, loss, initial weights.
 
 It builds stock Keras models and draws their weights. It does not train them
-(`hpo.models.keras_program` does) and imports Keras only inside its functions.
+(`hpo.models.stack_training` does) and imports Keras only inside its functions.
 """
 
 from __future__ import annotations

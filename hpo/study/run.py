@@ -32,7 +32,7 @@ from hpo.spec import Change, StudySpec
 from hpo.spec.model import may_use_keras
 from hpo.store import Store
 from hpo.store.leases import BEATS_PER_LEASE, LEASE_SECONDS
-from hpo.study.backend import JAX, variables
+from hpo.study.backend import variables
 from hpo.study.editing import edits
 from hpo.study.groups import Schedule
 from hpo.study.loop import Budget, StudyLoop
@@ -302,8 +302,7 @@ def _schedule(family: Family, spec: StudySpec, strategy: Strategy) -> Schedule:
         program_key=family.program_key,
         sees_scores=strategy.sees_scores,
         racing=_racing(spec),
-        # JAX compiles a group of another size anew, with other last bits.
-        group_matters=family.group_matters or spec.engine.backend == JAX,
+        group_matters=family.group_matters,
         timed=spec.search.timeout_seconds is not None,
         n_workers=spec.engine.jobs or default_jobs(spec.engine.threads),
     )
