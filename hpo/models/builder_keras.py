@@ -23,7 +23,7 @@ from hpo.models.builder_network import Network, examine, labels_for, loss_for
 from hpo.models.builder_progress import Progress
 from hpo.models.family import FitRequest, Fitted
 from hpo.models.keras_runtime import prepare
-from hpo.models.stopping import inner_split, require_finite
+from hpo.models.stopping import inner_split, lacks_memory, require_finite
 from hpo.models.traced_fit import Run, n_rows, train_alone, train_together
 from hpo.models.traced_program import Program, Programs, why
 from hpo.models.traced_step import Batch
@@ -207,7 +207,7 @@ def _fit_stack(
                 ]
         except Exception as error:  # whatever the model does inside of a trace
             reason = f"stacked {why(error)}"
-            if program is not None:
+            if program is not None and not lacks_memory(error):
                 program.no_stack = reason
     results: list[Fitted | Exception] = []
     for each in begun:
@@ -237,6 +237,8 @@ def _fit_alone(
         except TrialError:
             raise
         except Exception as error:  # whatever the model does inside of a trace
+            if lacks_memory(error):
+                raise  # of this trial, not of its program
             reason = PROGRAMS.refuse(key, error)
             training = _again(training, begin)
         else:

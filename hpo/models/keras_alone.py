@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from hpo.models.builder_keras import free_optimizer, make_room
 from hpo.models.stack_check import compiled, targets
 from hpo.models.stack_training import Member
 from hpo.models.stopping import require_finite
@@ -28,8 +29,10 @@ def train_alone(members: Sequence[Member]) -> None:
 def _train(member: Member) -> None:
     import keras
 
+    make_room()
     keras.utils.set_random_seed(member.seed % 2**32)  # dropout
     model = compiled(member, eagerly=False)
+    free_optimizer(model)
     request, y = member.request, targets(member.request)
     X, given = request.X.astype("float32"), request.sample_weight
     for _ in range(member.settings.epochs):

@@ -24,7 +24,8 @@ from hpo.models.keras_runtime import prepare
 from hpo.models.settings import Settings
 from hpo.models.stack_backend import Backend, make_backend
 from hpo.models.stack_program import Programs, Recipe, StackProgram
-from hpo.models.stack_training import Member, StackTraining
+from hpo.models.stack_training import PACKET, Member, StackTraining
+from hpo.models.stopping import lacks_memory
 from hpo.records import Params, ParamValue, Task
 from hpo.space import Space
 
@@ -36,6 +37,9 @@ GROUP_LIMIT = 40
 
 STACK_BYTES = 256 * 2**20
 """What the weights, the optimizer and the batches of one stack may take together."""
+
+ROWS_BYTES = 512 * 2**20
+"""What the rows of one stack may take, each prepared fold once."""
 
 PROGRAMS = Programs()
 LOCK = threading.RLock()
@@ -102,10 +106,19 @@ def _stacks(members: Mapping[int, Member]) -> list[list[int]]:
     alike: dict[Hashable, list[int]] = {}
     for index, member in members.items():
         alike.setdefault((_recipe(member), member.key), []).append(index)
-    stacks = []
+    stacks: list[list[int]] = []
     for indices in alike.values():
-        size = _room(members[indices[0]])
-        stacks += [indices[i : i + size] for i in range(0, len(indices), size)]
+        size, rows = _room(members[indices[0]]), 0
+        stacks.append([])
+        tables: set[int] = set()
+        for index in indices:
+            X = members[index].request.X
+            rows += 0 if id(X) in tables else 4 * X.size
+            if stacks[-1] and (len(stacks[-1]) == size or rows > ROWS_BYTES):
+                stacks.append([])
+                tables, rows = set(), 4 * X.size
+            stacks[-1].append(index)
+            tables.add(id(X))
     return stacks
 
 
@@ -117,13 +130,14 @@ def _room(member: Member) -> int:
 def bytes_of(member: Member) -> int:
     """Estimate what one network takes in a stack, in bytes; its rows are shared.
 
-    Weights count six times (value, gradient, two of the optimizer, and copies), and a
-    batch twice for each layer, forward and back.
+    Weights count six times (value, gradient, two of the optimizer, and copies), a batch
+    twice for each layer, forward and back, and the order of the rows once.
     """
     sizes = member.sizes
     weights = sum(i * o for i, o in itertools.pairwise(sizes))
     rows = max(member.batch_size, len(member.watched))
-    return 4 * (6 * weights + 2 * rows * sum(sizes))
+    order = member.n_steps * (member.batch_size + PACKET)
+    return 4 * (6 * weights + 2 * rows * sum(sizes) + order)
 
 
 def _recipe(member: Member) -> Recipe:
@@ -144,7 +158,12 @@ def _train(members: Sequence[Member], engine: str) -> list[Fitted | Exception]:
 
             train_alone(members)
     except Exception as error:  # the contract: a failure is a result
-        return [_named(error) for _ in members]
+        if len(members) == 1:
+            return [_named(error)]
+        # One of them may be the cause: find out by halves.
+        fresh = [Member(member.request, member.backend) for member in members]
+        half = len(fresh) // 2
+        return _train(fresh[:half], engine) + _train(fresh[half:], engine)
     kind = "stacked" if why_not is None else f"fit: {why_not}"
     seconds = time.perf_counter() - started
     n_epochs = max(1, sum(member.n_epochs for member in members))
@@ -162,6 +181,8 @@ def _distrust(program: StackProgram, backend: Backend) -> str | None:
         try:
             program.why_not = mismatch(program, backend)
         except Exception as error:  # `fit` does without what cannot be compiled
+            if lacks_memory(error):
+                raise
             what = str(error).partition("\n")[0]
             program.why_not = f"its self-check failed: {type(error).__name__}: {what}"
         program.checked = True
@@ -242,10 +263,7 @@ class KerasModel:
 
 def _named(error: Exception) -> Exception:
     """Give a lack of memory its kind; leave other errors as they are."""
-    if (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "ResourceExhaustedError"
-    ):
+    if lacks_memory(error):
         return TrialError(
             "memory", "memory ran out in training: lower units or batch_size"
         )

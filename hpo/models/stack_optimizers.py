@@ -24,6 +24,8 @@ LEAST_EPSILON = 1e-37
 ADAGRAD_START = 0.1
 """Keras' initial accumulator."""
 
+NADAM_CHUNK = 4096
+
 N_SLOTS = {"sgd": 1, "adam": 2, "nadam": 2, "adamax": 2, "rmsprop": 1, "adagrad": 1}
 """How many arrays of the shape of the weights each optimizer remembers."""
 
@@ -99,17 +101,35 @@ def schedule(
     elif optimizer == "adamax":
         values["correction"] = 1 - beta_1**step
     elif optimizer == "nadam":
-        every = np.arange(1, first + n_steps + 2, dtype="float64")[:, None]
-        decays = beta_1 * (1 - 0.5 * 0.96**every)
-        product = np.cumprod(decays, axis=0)
-        values["now"] = decays[first:-1]
-        values["ahead"] = decays[first + 1 :]
-        values["product"] = product[first:-1]
-        values["product_ahead"] = product[first + 1 :]
+        decays = _nadam_decays(beta_1, first, n_steps + 1)
+        product = np.cumprod(decays, axis=0) * _nadam_product(beta_1, first)
+        values["now"], values["ahead"] = decays[:-1], decays[1:]
+        values["product"], values["product_ahead"] = product[:-1], product[1:]
         values["correction"] = 1 - beta_2**step
     return {
         name: array.astype("float32")[..., None, None] for name, array in values.items()
     }
+
+
+def _nadam_decays(beta_1: NDArray[Any], first: int, n_steps: int) -> NDArray[Any]:
+    import numpy as np
+
+    step = np.arange(first + 1, first + n_steps + 1, dtype="float64")[:, None]
+    decays: NDArray[Any] = beta_1 * (1 - 0.5 * 0.96**step)
+    return decays
+
+
+def _nadam_product(beta_1: NDArray[Any], n_steps: int) -> NDArray[Any]:
+    """Return the product of all decays of the first steps, not all at once."""
+    import numpy as np
+
+    product = np.ones_like(beta_1)
+    for start in range(0, n_steps, NADAM_CHUNK):
+        if not product.any():
+            break
+        length = min(NADAM_CHUNK, n_steps - start)
+        product = product * _nadam_decays(beta_1, start, length).prod(axis=0)
+    return product
 
 
 def update(

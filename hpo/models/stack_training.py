@@ -117,7 +117,7 @@ class Member:
         place = self._rng.permutation(len(self.train))
         rows = self.train[place] + offset
         width = -(-self.batch_size // PACKET) * PACKET
-        dealt = np.full((self.n_steps, width), offset, "int32")
+        dealt = np.full((self.n_steps, width), self.train[0] + offset, "int32")
         whole = len(rows) // self.batch_size
         cut = whole * self.batch_size
         dealt[:whole, : self.batch_size] = rows[:cut].reshape(whole, -1)
@@ -360,6 +360,7 @@ class StackTraining:
         rows = np.zeros((len(members), width), "int32")
         for place, k in enumerate(self._slots):
             watched = self.members[k].watched
+            rows[place] = watched[0] + self._offsets[k]
             rows[place, : len(watched)] = watched + self._offsets[k]
         counts = np.array([len(member.watched) for member in members], "float32")
         losses, hits = self.program.watch(

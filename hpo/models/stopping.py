@@ -77,6 +77,15 @@ def log_loss(y: NDArray[Any], probabilities: NDArray[Any]) -> float:
     return float(-np.log(np.clip(of_true, EPSILON, 1 - EPSILON)).mean())
 
 
+def lacks_memory(error: Exception) -> bool:
+    """Tell whether memory ran out: of the process, or of TensorFlow or JAX."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "ResourceExhaustedError"
+        or "RESOURCE_EXHAUSTED" in str(error)
+    )
+
+
 class EarlyStopping:
     """Remembers the best epoch and says when to stop.
 

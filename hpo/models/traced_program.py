@@ -23,6 +23,7 @@ MAX_PROGRAMS = 16
 
 MAX_REFUSALS = 1024
 CHECKED_STEPS = 3
+CHECKED_RATE = 1e-3
 TOLERANCE = 1e-5
 LOOSE_TOLERANCE = 1e-2
 """For weights whose true gradient is 0, as a bias before a normalization has: what
@@ -46,7 +47,9 @@ class Program:
 
     def __init__(self, model: Any, batch: Batch) -> None:
         self.backend = backend_module()
-        self.epochs = self.backend.Epochs(model, batch)
+        # A few rows tell types and shapes: a program outlives the data.
+        few = Batch(*(_rows_of(part, slice(0, 2)) for part in batch))
+        self.epochs = self.backend.Epochs(model, few)
         self.no_stack: str | None = None
         self._is_checked = self._is_stack_checked = False
 
@@ -59,6 +62,9 @@ class Program:
         self, model: Any, data: Batch, order: NDArray[Any], batch_size: int
     ) -> None:
         """Train a few steps here and by ``train_on_batch``, once per program.
+
+        Their learning rate is a small one, whatever the trial's: large steps scale up
+        rounding, and the verdict must not depend on the trial that comes first.
 
         Args:
             model: A new one; its weights are others afterwards.
@@ -73,6 +79,7 @@ class Program:
             return
         order = order[: CHECKED_STEPS * batch_size]
         device = self.backend.on_device
+        _calm(model.optimizer)
         state, logs = self.epochs.train_one(
             device(self.start(model)),
             self.backend.rows_on_device(data),
@@ -206,7 +213,7 @@ def why(error: Exception) -> str:
     return said if isinstance(error, NotTraceableError) else f"cannot be traced: {said}"
 
 
-def _rows_of(part: Any, rows: NDArray[Any]) -> Any:
+def _rows_of(part: Any, rows: NDArray[Any] | slice) -> Any:
     if part is None:
         return None
     return [end[rows] for end in part] if isinstance(part, list) else part[rows]
@@ -216,6 +223,15 @@ def _arrays(tensors: Any) -> list[Any]:
     import keras
 
     return [keras.ops.convert_to_numpy(tensor) for tensor in tensors]
+
+
+def _calm(optimizer: Any) -> None:
+    """Set a small learning rate, unless it follows a schedule, which is compiled in."""
+    import keras
+
+    rate = getattr(optimizer, "_learning_rate", None)
+    if isinstance(rate, keras.Variable):
+        rate.assign(CHECKED_RATE)
 
 
 def _has_rounding_weights(model: Any) -> bool:

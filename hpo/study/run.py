@@ -295,10 +295,14 @@ def study_strategy(prepared: Prepared, enqueue: Sequence[Params] = ()) -> Strate
 
 
 def _schedule(family: Family, spec: StudySpec, strategy: Strategy) -> Schedule:
+    n_folds, limit = spec.evaluation.n_folds, family.group_limit
+    if spec.evaluation.fold_timeout_seconds is not None and not family.group_matters:
+        # A group has the time of all its folds: a slow trial must not live on others'.
+        limit = min(limit, n_folds)
     return Schedule(
-        n_folds=spec.evaluation.n_folds,
+        n_folds=n_folds,
         width=spec.search.width,
-        group_limit=family.group_limit,
+        group_limit=limit,
         program_key=family.program_key,
         sees_scores=strategy.sees_scores,
         racing=_racing(spec),

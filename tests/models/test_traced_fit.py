@@ -289,3 +289,33 @@ def test_each_task_trains_in_a_program(code, programs, task):
     fitted = fit(code.family(model()), task, patience=2)
     assert kind(fitted) == "scan"
     assert fitted.model.predict(TASKS[task][0]).shape == TASKS[task][1].shape
+
+
+@pytest.mark.parametrize("rate", [1.0, 3.0])
+def test_the_first_trial_s_learning_rate_does_not_decide_over_the_program(
+    code, programs, rate
+):
+    # Two layers of 64: steps of 1 or 3 scale up what rounding there is.
+    family = code.family(model("keras.layers.Dense(64, 'relu'),"))
+    options = {"optimizer": "adam", "epochs": 1, "units": 64}
+    (first,) = family.fit_group([request("binary", **options, learning_rate=rate)])
+    later = fit(family, "binary", learning_rate=1e-3, **options)
+    assert isinstance(first, TrialError) or kind(first) == "scan"
+    assert kind(later) == "scan"
+
+
+def test_a_lack_of_memory_is_the_trial_s_and_not_its_program_s(
+    code, programs, monkeypatch
+):
+    from hpo.models.traced_tensorflow import Epochs
+
+    family = code.family(model())
+    with monkeypatch.context() as patch:
+
+        def fail(*arguments):
+            raise MemoryError
+
+        patch.setattr(Epochs, "train_one", fail)
+        (failed,) = family.fit_group([request("multiclass", epochs=1)])
+    assert isinstance(failed, Exception)
+    assert kind(fit(family, "multiclass", epochs=1)) == "scan"
