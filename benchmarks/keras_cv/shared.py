@@ -39,7 +39,7 @@ NETWORK: dict[str, Any] = {
     "epochs": EPOCHS,
 }
 """The network of the goals: hyperparameters of `keras-mlp`."""
-OTHER = {"units": 24, "epochs": 2}
+OTHER = {"units": 24, "activation": "tanh", "epochs": 2}
 """Makes of `NETWORK` one whose programs are of no use to it."""
 LIBRARIES = ("keras", "tensorflow", "jax", "numpy", "scikit-learn")
 
