@@ -9,8 +9,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-NOTICE = re.compile(rb"(WARNING: All log messages before absl|[IW]\d{4} \d\d:)")
-"""Begins the lines TensorFlow writes to stderr whatever its log level."""
+NOTICE = re.compile(
+    rb"WARNING: All log messages before absl|[IW]\d{4} \d\d:"
+    rb"|E\d{4} \d\d:.*failed call to cuInit"
+)
+"""Begins the lines TensorFlow writes to stderr whatever its log level.
+
+That there is no GPU is one of them where JAX, which sets the log level too, came first.
+"""
 
 
 @contextmanager
