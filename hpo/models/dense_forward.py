@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from hpo.models.keras_network import BN_EPSILON, Architecture
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from hpo.models.keras_network import Architecture
 
 ROWS_AT_ONCE = 16384
 """Rows of one pass, which bounds its memory."""
 
-BN_EPSILON = 1e-3
 LEAK = 0.2
 SELU_SCALE, SELU_ALPHA = 1.05070098, 1.67326324
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hpo.models.builder_keras import options_of
 from hpo.models.family import FitRequest
-from hpo.models.keras_network import build
+from hpo.models.keras_network import build, draw_kernels, kernels
 from hpo.models.settings import Settings
 from hpo.models.stack_backend import Backend
 from hpo.models.stack_program import StackProgram
@@ -117,8 +118,6 @@ def compiled(member: Member, *, eagerly: bool = True) -> Any:
     """Return the stock Keras model of a member, with its initial weights, compiled."""
     import keras
 
-    from hpo.models.keras_network import draw_kernels, kernels
-
     settings, network = member.settings, member.architecture
     model = build(network, dropout=settings.dropout, l1=settings.l1, l2=settings.l2)
     layers = kernels(model)
@@ -142,15 +141,8 @@ def compiled(member: Member, *, eagerly: bool = True) -> Any:
 
 def optimizer_options(settings: Settings) -> Params:
     """Return what Keras' own optimizer is made with."""
-    options: dict[str, Any] = {"learning_rate": settings.learning_rate}
-    if settings.optimizer == "sgd":
-        options |= {"momentum": settings.momentum, "nesterov": settings.nesterov}
-    if settings.optimizer in ("adam", "nadam", "adamax"):
-        options |= {"beta_1": settings.beta_1, "beta_2": settings.beta_2}
-        options |= {} if settings.epsilon is None else {"epsilon": settings.epsilon}
-    if settings.optimizer == "rmsprop":
-        options |= {"rho": settings.rho}
-    return options
+    options = {name: getattr(settings, name) for name in options_of(settings.optimizer)}
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def targets(request: FitRequest) -> NDArray[Any]:

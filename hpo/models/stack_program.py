@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from hpo.models.keras_network import Architecture
+from hpo.models.keras_network import BN_EPSILON, Architecture
 from hpo.models.stack_backend import Backend
 from hpo.models.stack_optimizers import update
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MAX_PROGRAMS = 16
 """Programs kept per process; each takes a few MB."""
 
-BN_MOMENTUM, BN_EPSILON = 0.99, 1e-3
+BN_MOMENTUM = 0.99
 """Of Keras' BatchNormalization."""
 
 SHIFTED = ("sigmoid", "softplus")
