@@ -59,6 +59,7 @@ def watch_study(folder: Path, document: dict[str, Any], every: float) -> list[Sa
     _, errors = command.communicate()
     if command.returncode:
         raise shared.ChildError(errors)
+    shared.stacked_trials(folder)
     return [sample for sample in samples if sample[1]]
 
 

@@ -109,6 +109,10 @@ def train(
 
     Returns:
         Seconds of both, the accuracies, and what trained them.
+
+    Raises:
+        RuntimeError: A network of `keras-mlp` was not trained in a stack, so that the
+            seconds would be those of something else.
     """
     from hpo.models import FitRequest
 
@@ -121,6 +125,8 @@ def train(
     for result in fitted:
         if isinstance(result, Exception):
             raise result
+        if family.name == "keras-mlp" and not result.engine.endswith(" stacked"):
+            raise RuntimeError(f"expected stacks; got {result.engine}")
     scores = [
         float((result.model.predict(fold[2]) == fold[3]).mean())
         for result, (_, fold) in zip(fitted, networks, strict=True)
@@ -169,7 +175,8 @@ def run_study(folder: Path, document: Mapping[str, Any]) -> tuple[float, list[An
     """Return the seconds of the whole command, and the study's trials.
 
     Raises:
-        ChildError: The command failed, or a trial did.
+        ChildError: The command failed, or a trial did, or one was not trained in a
+            stack.
     """
     started = time.perf_counter()
     process = start_study(folder, document)
@@ -177,6 +184,15 @@ def run_study(folder: Path, document: Mapping[str, Any]) -> tuple[float, list[An
     took = time.perf_counter() - started
     if process.returncode:
         raise ChildError(errors)
+    return took, stacked_trials(folder)
+
+
+def stacked_trials(folder: Path) -> list[Any]:
+    """Return the trials of a study that has ended.
+
+    Raises:
+        ChildError: A trial failed, or was not trained in a stack.
+    """
     from hpo.store import Store
 
     store = Store(f"sqlite:///{folder / 'hpo.db'}")
@@ -184,7 +200,10 @@ def run_study(folder: Path, document: Mapping[str, Any]) -> tuple[float, list[An
     store.close()
     if not all(trial.state == "complete" for trial in trials):
         raise ChildError("a trial failed")
-    return took, trials
+    for engine in {fold.engine for trial in trials for fold in trial.folds}:
+        if not engine.endswith(" stacked"):
+            raise ChildError(f"expected stacks; got {engine}")
+    return trials
 
 
 # New processes
