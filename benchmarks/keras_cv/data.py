@@ -146,8 +146,8 @@ def main() -> None:
         options,
         f"Dense: {options.rows:,} x 20 rows, {options.epochs} epochs; Conv2D: "
         f"{options.image_epochs} epochs. x fit: seconds over those of fit on the same "
-        f"backend, to reach: at most {LIMIT}; again: the row above once more (A/A). The "
-        "last number of a note is the mean accuracy.",
+        f"backend, to reach: at most {LIMIT}; again: the row above once more (A/A). "
+        "The last number of a note is the mean accuracy.",
     )
 
 
