@@ -12,6 +12,7 @@
     * MirrorTakenError  another process sends the study to MLflow now; stop sending
   * EngineError         the workers cannot be started, or keep dying
   * TrackingError       MLflow does not answer, or refuses what it is sent
+  * ExportError         an exported model cannot be written, read or used
 
 A message gives the place, what was expected, what was got and the way out. Anything
 else that escapes is a bug, and ``except HpoError`` does not hide it.
@@ -110,6 +111,10 @@ class EngineError(HpoError):
 
 class TrackingError(HpoError):
     """MLflow does not answer or refuses; the store has it all, so nothing is lost."""
+
+
+class ExportError(HpoError):
+    """An exported model cannot be written, read or used on the rows it was given."""
 
 
 def near_match(value: object, choices: Collection[str]) -> str:

@@ -249,6 +249,64 @@ def _with(trial: Trial, state: TrialState, folds: Sequence[FoldResult]) -> Trial
     )
 
 
+@dataclass(frozen=True, eq=False)
+class StudyRows:
+    """What the rows of a study are: enough to judge stored predictions without data.
+
+    Args:
+        y: Class codes (int64) or float64 targets of the rows that folds are made of;
+            shape (n_rows,), or (n_rows, n_outputs) for several targets.
+        classes: Labels by class code, as texts, numbers or truth values; None for
+            regression.
+        targets: Names of the targets.
+        folds: (training rows, validation rows) of each fold, positions in ``y``.
+        n_test: How many rows were held out, which are not among these.
+    """
+
+    y: NDArray[Any]
+    classes: tuple[Any, ...] | None
+    targets: tuple[str, ...]
+    folds: tuple[tuple[NDArray[Any], NDArray[Any]], ...]
+    n_test: int = 0
+
+    @property
+    def task(self) -> Task:
+        return "regression" if self.classes is None else "classification"
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes; 0 for regression."""
+        return 0 if self.classes is None else len(self.classes)
+
+
+@dataclass(frozen=True, eq=False)
+class TestLook:
+    """One look at the held-out rows: what a refitted trial scored there.
+
+    Args:
+        kind: Of the trial.
+        number: Of the trial.
+        score: The study's metric on the test part.
+        metrics: Every metric of the study there, by name.
+        n_trials: How many trials had finished by then.
+        y: What the test rows had to be predicted as; see `StudyRows`.
+        predictions: Probabilities, shape (n_test, n_classes), or values shaped as
+            ``y``, as in `FoldResult`.
+        looked_at: Aware UTC; None until the store has written it.
+    """
+
+    __test__ = False  # no test of pytest's
+
+    kind: TrialKind
+    number: int
+    score: float
+    metrics: Mapping[str, float]
+    n_trials: int
+    y: NDArray[Any]
+    predictions: NDArray[Any]
+    looked_at: datetime | None = None
+
+
 @dataclass(frozen=True)
 class TrialOutline:
     """What a glance at the store tells about a trial.

@@ -23,7 +23,7 @@ LAYERS = [
     {"space", "metrics", "seeds", "user_code"},
     {"data", "models", "search", "engines", "store"},
     {"spec", "evaluation"},
-    {"study"},
+    {"study", "analysis"},
     {"report", "export"},
     {"tracking"},
     {"worker"},

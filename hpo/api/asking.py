@@ -79,7 +79,7 @@ class OpenStudy(Study):
         else:
             name = prepared.spec.name
             super().__init__(lambda: (store.study(name), store.trials(name)), store)
-            store.create(record)
+            store.create(record, prepared.rows)
             self._writer = writer = store.own(name)
             trials = self._go_on(store, record, writer)
             self._heart = Heart(writer, store.lease_seconds / BEATS_PER_LEASE)

@@ -16,7 +16,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationInfo,
+    PlainValidator,
     field_validator,
 )
 
@@ -153,6 +153,17 @@ class SearchSpec(_Section):
         return DEFAULT_TRIALS
 
 
+MAX_OUTER_FOLDS = 100
+_NESTED = f"false, or a number of outer folds from 2 to {MAX_OUTER_FOLDS}"
+
+
+def _outer_folds(value: object) -> object:
+    number = whole(value)
+    if value is False or (type(number) is int and 2 <= number <= MAX_OUTER_FOLDS):
+        return number
+    raise worded(f"expected {_NESTED}; got {shown(value)}")
+
+
 class EvaluationSpec(_Section):
     """How one trial is judged."""
 
@@ -166,7 +177,9 @@ class EvaluationSpec(_Section):
     racing: Literal[False, "median"] = Field(
         default=False, description="false, or median for an objective that reports"
     )
-    nested: Literal[False] = Field(default=False, description="false")
+    nested: Annotated[int | bool, PlainValidator(_outer_folds)] = Field(
+        default=False, description=_NESTED
+    )
 
     @property
     def n_folds(self) -> int:
@@ -180,10 +193,10 @@ class EvaluationSpec(_Section):
             raise worded(f"expected {_SCORERS}; got {len(value)}")
         return value
 
-    @field_validator("racing", "nested", mode="before")
+    @field_validator("racing", mode="before")
     @classmethod
-    def _none_yet(cls, value: object, info: ValidationInfo) -> object:
-        if value is False or (value == "median" and info.field_name == "racing"):
+    def _none_yet(cls, value: object) -> object:
+        if value is False or value == "median":
             return value
         what = "expected false, as anything else is not supported yet"
         raise worded(f"{what}; got {shown(value)}")
@@ -222,7 +235,9 @@ class StudySpec(BaseModel):
     evaluation: Annotated[EvaluationSpec, BeforeValidator(section)] = Field(
         default=EvaluationSpec(), description="a mapping such as {folds: 5}"
     )
-    select: Annotated[str | None, later()] = None
+    select: Literal["mean", "one-se"] = Field(
+        default="mean", description="mean or one-se"
+    )
     engine: Annotated[EngineSpec, BeforeValidator(section)] = Field(
         default=EngineSpec(), description="a mapping such as {jobs: 4}"
     )

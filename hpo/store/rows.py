@@ -69,7 +69,7 @@ def metric_rows(results: Results) -> list[Row]:
 def prediction_rows(results: Results) -> list[Row]:
     """Return a row for each fold that has out-of-fold predictions."""
     return [
-        {"trial_id": trial_id, "fold": result.fold, "npy": _pack(result.predictions)}
+        {"trial_id": trial_id, "fold": result.fold, "npy": pack(result.predictions)}
         for trial_id, result in results
         if result.predictions is not None
     ]
@@ -167,7 +167,7 @@ def _load_folds(
     arrays: dict[tuple[int, int], Any] = {}
     if predictions:
         for row in _joined(connection, t.predictions, chosen, t.predictions.c.fold):
-            arrays[row.trial_id, row.fold] = _unpack(row.npy)
+            arrays[row.trial_id, row.fold] = unpack(row.npy)
     folds: dict[int, dict[int, FoldResult]] = defaultdict(dict)
     for row in _joined(connection, t.folds, chosen, t.folds.c.fold):
         key = (row.trial_id, row.fold)
@@ -215,7 +215,8 @@ def _finite(curve: Sequence[float]) -> list[float | None]:
     return [float(value) if math.isfinite(value) else None for value in curve]
 
 
-def _pack(array: Any) -> bytes:
+def pack(array: Any) -> bytes:
+    """Return an array in NumPy's .npy format."""
     import numpy as np
 
     buffer = io.BytesIO()
@@ -223,7 +224,8 @@ def _pack(array: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _unpack(data: bytes) -> Any:
+def unpack(data: bytes) -> Any:
+    """Return the array that `pack` was given; nothing is unpickled."""
     import numpy as np
 
     return np.load(io.BytesIO(data), allow_pickle=False)

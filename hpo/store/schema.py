@@ -1,8 +1,9 @@
 """The tables, written so that a person can read a study with plain SQL.
 
-Scores, params and folds are columns and rows. Only learning curves (JSON) and
-out-of-fold predictions (NumPy's .npy format, never pickled) are packed. The tables are
-made by the migrations beside this module; a test compares the two.
+Scores, params and folds are columns and rows. Only learning curves (JSON), and arrays
+of a value a row such as out-of-fold predictions (NumPy's .npy format, never pickled)
+are packed. The tables are made by the migrations beside this module; a test compares
+the two.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 
 metadata = sa.MetaData()
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration; what a database must be at before it is used."""
 VERSION_TABLE = "hpo_version"
 
@@ -94,6 +95,46 @@ study_changes = sa.Table(
     sa.Column("document", sa.JSON, nullable=False),
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("changed_at", UtcDateTime, nullable=False),
+)
+
+study_rows = sa.Table(
+    "study_rows",
+    metadata,
+    sa.Column(
+        "study_id", sa.ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("targets", sa.JSON, nullable=False),
+    sa.Column("classes", JsonText, nullable=False),
+    sa.Column("n_test", sa.Integer, nullable=False),
+    sa.Column("y_npy", sa.LargeBinary, nullable=False),
+)
+
+study_folds = sa.Table(
+    "study_folds",
+    metadata,
+    sa.Column(
+        "study_id", sa.ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("fold", sa.Integer, primary_key=True),
+    sa.Column("train_npy", sa.LargeBinary, nullable=False),
+    sa.Column("validation_npy", sa.LargeBinary, nullable=False),
+)
+
+test_looks = sa.Table(
+    "test_looks",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column(
+        "study_id", sa.ForeignKey("studies.id", ondelete="CASCADE"), nullable=False
+    ),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("score", sa.Double, nullable=False),
+    sa.Column("metrics", sa.JSON, nullable=False),
+    sa.Column("n_trials", sa.Integer, nullable=False),
+    sa.Column("y_npy", sa.LargeBinary, nullable=False),
+    sa.Column("predictions_npy", sa.LargeBinary, nullable=False),
+    sa.Column("looked_at", UtcDateTime, nullable=False),
 )
 
 trials = sa.Table(

@@ -14,13 +14,22 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from hpo.errors import StudyNotFoundError, near_match
-from hpo.records import StudyRecord, StudySummary, Trial, TrialKind, TrialOutline
+from hpo.records import (
+    StudyRecord,
+    StudyRows,
+    StudySummary,
+    TestLook,
+    Trial,
+    TrialKind,
+    TrialOutline,
+)
 from hpo.store import leases as lease_rules
 from hpo.store import schema as t
 from hpo.store.database import connect, masked, retried, sqlite_path, translated
 from hpo.store.leases import LEASE_SECONDS, Lease
 from hpo.store.mirror import Mirror
 from hpo.store.rows import load_outline, load_trials, storable
+from hpo.store.study_rows import insert_rows, load_looks, load_rows
 from hpo.store.writer import SEARCH, StudyWriter
 
 
@@ -194,6 +203,27 @@ class Store:
         first = [document for number, document in self.changes(name) if number == 0]
         return first[-1] if first else self.study(name).document
 
+    def rows(self, name: str) -> StudyRows | None:
+        """Return what the rows of a study are; None if that was not kept.
+
+        So it is for objectives without data, for `SearchCV`, and for studies of former
+        versions that have not been run since.
+
+        Raises:
+            StudyNotFoundError: No study has this name.
+        """
+        with self._reading() as connection:
+            return load_rows(connection, self._id(connection, name))
+
+    def test_looks(self, name: str) -> list[TestLook]:
+        """Return the looks at a study's test part, oldest first.
+
+        Raises:
+            StudyNotFoundError: No study has this name.
+        """
+        with self._reading() as connection:
+            return load_looks(connection, self._id(connection, name))
+
     def _id(self, connection: sa.Connection, name: str) -> int:
         study_id = connection.execute(
             sa.select(t.studies.c.id).where(t.studies.c.name == name)
@@ -202,21 +232,26 @@ class Store:
             raise self._not_found(connection, name)
         return int(study_id)
 
-    def create(self, study: StudyRecord) -> bool:
-        """Insert a study; return False if its name is taken already."""
+    def create(self, study: StudyRecord, rows: StudyRows | None = None) -> bool:
+        """Insert a study; return False if its name is taken already.
+
+        Args:
+            study: The study.
+            rows: What its rows are, if it has any.
+        """
         values = {field: getattr(study, field) for field in StudyRecord.__annotations__}
         values["document"] = dict(study.document)
         values["text"] = storable(study.text)
         try:
             with translated(self.url):
-                retried(lambda: self._insert_study(values))
+                retried(lambda: self._insert_study(values, rows))
         except Exception as error:
             if isinstance(error.__cause__, IntegrityError):
                 return False
             raise
         return True
 
-    def _insert_study(self, values: dict[str, Any]) -> None:
+    def _insert_study(self, values: dict[str, Any], rows: StudyRows | None) -> None:
         with self._engine.begin() as connection:
             result = connection.execute(sa.insert(t.studies).values(**values))
             key = result.inserted_primary_key
@@ -225,6 +260,8 @@ class Store:
             # and must not find its own token again.
             token = secrets.randbelow(2**30)
             connection.execute(sa.insert(t.leases).values(study_id=key[0], token=token))
+            if rows is not None:
+                insert_rows(connection, key[0], rows)
 
     def own(self, name: str, *, kind: TrialKind = SEARCH) -> StudyWriter:
         """Take the lease of a study and return what writes its trials of one kind.

@@ -12,7 +12,15 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from hpo.records import FoldResult, StudyRecord, StudyState, Trial, TrialKind
+from hpo.records import (
+    FoldResult,
+    StudyRecord,
+    StudyRows,
+    StudyState,
+    TestLook,
+    Trial,
+    TrialKind,
+)
 from hpo.store import leases as lease_rules
 from hpo.store import schema as t
 from hpo.store.database import retried, translated
@@ -25,6 +33,7 @@ from hpo.store.rows import (
     prediction_rows,
     storable,
 )
+from hpo.store.study_rows import insert_rows, look_row
 
 SEARCH: TrialKind = "search"
 MANUAL: TrialKind = "manual"
@@ -173,6 +182,27 @@ class StudyWriter:
                     .where(t.studies.c.id == self._lease.study_id)
                     .values(document=document, text=text, strategy=study.strategy)
                 )
+
+        with translated(self._url):
+            retried(work)
+
+    def keep_rows(self, rows: StudyRows) -> None:
+        """Store what the rows of the study are, unless that is known already."""
+
+        def work() -> None:
+            with self._writing() as connection:
+                insert_rows(connection, self._lease.study_id, rows)
+
+        with translated(self._url):
+            retried(work)
+
+    def add_test_look(self, look: TestLook) -> None:
+        """Store a look at the test part, with the time."""
+
+        def work() -> None:
+            with self._writing() as connection:
+                row = look_row(self._lease.study_id, look, datetime.now(UTC))
+                connection.execute(sa.insert(t.test_looks).values(**row))
 
         with translated(self._url):
             retried(work)

@@ -23,7 +23,9 @@ FREE = (
     "search.max_failures",
     "search.strategy",
     "evaluation.fold_timeout",
+    "evaluation.nested",
     "engine.jobs",
+    "select",
     "space",
 )
 DATA_WORDING = (

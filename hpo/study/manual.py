@@ -212,7 +212,7 @@ class ManualTry:
         self._store, self._observers = store, observers
         self._make_engine = make_engine
         name = prepared.spec.name
-        self.is_new_study = store.create(study_record(prepared))
+        self.is_new_study = store.create(study_record(prepared), prepared.rows)
         self._refuse_edits()
         self._writer = store.own(name, kind=MANUAL)
         try:

@@ -17,7 +17,7 @@ from hpo.metrics import DEFAULT_METRIC, why_unfit
 from hpo.models import get_family
 from hpo.models.family import Family
 from hpo.models.preprocessing import NO_SELECTION
-from hpo.records import Dataset, Params
+from hpo.records import Dataset, Params, StudyRows
 from hpo.spec import StudySpec
 from hpo.spec.model import NO_DATA
 from hpo.study.backend import variables, why_missing
@@ -46,6 +46,20 @@ class Prepared:
     family: Family
     plan: Plan
     defaults: Params
+
+    @property
+    def rows(self) -> StudyRows | None:
+        """What the rows of the folds are, to be stored; None if there is no data."""
+        data = self.plan.data
+        if data.n_rows == 0:
+            return None
+        return StudyRows(
+            y=data.y,
+            classes=None if data.classes is None else tuple(data.classes.tolist()),
+            targets=data.targets,
+            folds=self.plan.folds,
+            n_test=self.n_test,
+        )
 
 
 def prepare(spec: StudySpec) -> Prepared:

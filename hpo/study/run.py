@@ -104,12 +104,13 @@ class StudyRun:
         self._prepared, self._store = prepared, store
         spec = prepared.spec
         self._strategy = study_strategy(prepared, enqueue)
-        self.is_new = store.create(study_record(prepared))
+        self.is_new = store.create(study_record(prepared), prepared.rows)
         # Before the lease: whoever may not go on with it need not wait for its holder.
         self.changes = self._edits()
         self._writer = store.own(spec.name)
         try:
             self.changes = self._edits()
+            self._keep_rows()
             self._loop = self._make_loop(make_engine, observers)
         except BaseException:
             self._writer.release()
@@ -118,6 +119,12 @@ class StudyRun:
     def _edits(self) -> list[Change]:
         stored = self._store.study(self._prepared.spec.name)
         return edits(stored, self._prepared.spec, self._prepared.fingerprint)
+
+    def _keep_rows(self) -> None:
+        """Add what a study of a former version lacks."""
+        rows = self._prepared.rows
+        if rows is not None and self._store.rows(self._prepared.spec.name) is None:
+            self._writer.keep_rows(rows)
 
     def _make_loop(
         self, make_engine: Callable[[], Engine] | None, observers: Sequence[Observer]
