@@ -259,13 +259,142 @@ def trials(
 @app.command()
 def best(
     name: NameArgument,
+    test: Annotated[
+        bool,
+        typer.Option("--test", help="Score it on the held-out test part, once."),
+    ] = False,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="With --test: look once more; every look counts."),
+    ] = False,
+    allow_module: AllowOption = None,
     store: StoreOption = DEFAULT_STORE,
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Show the best params found, and the gain over the family's defaults."""
-    from hpo.cli.listing import show_best
+    """Show which params to take, how good they really are, and the gain they bring.
 
-    raise typer.Exit(show_best(name, store, format_))
+    With --test the model is trained once more on all training rows and scored on the
+    rows that were held out from the start. That number is stored with its time, and
+    shown from then on: it can be believed as long as it was looked at once.
+    """
+    from hpo.cli.best import show_best
+
+    allowed = tuple(allow_module or ())
+    raise typer.Exit(
+        show_best(name, store, format_, test=test, again=again, allowed_modules=allowed)
+    )
+
+
+@app.command()
+def report(
+    name: NameArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="File to write; default: NAME.html."),
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Write one HTML file of a study: its result, plots and tables; works offline."""
+    from hpo.cli.reporting import write_report
+
+    write_report(name, output, store)
+
+
+@app.command()
+def compare(
+    names: Annotated[
+        list[str], typer.Argument(help="Names of studies; with --strategies a file.")
+    ],
+    strategies: Annotated[
+        str | None,
+        typer.Option(help="Run the file by each: grid,random,bayesian, or some."),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(help="With --strategies: searches by each.", min=1, max=100)
+    ] = 3,
+    trials: Annotated[
+        int | None, typer.Option(help="With --strategies: trials of each search.")
+    ] = None,
+    to_reach: Annotated[
+        float | None, typer.Option(help="Score to reach; default: one most reach.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Worker processes; default: one a core.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="HTML file to write as well.")
+    ] = None,
+    allow_module: AllowOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Set studies side by side, or strategies on one study file.
+
+    Best score so far against trials and seconds, and how long each took to reach a
+    score. With --strategies every search has the same budget and space; it goes on
+    where it was stopped if it is run again.
+    """
+    from hpo.cli.comparing import compare_strategies, compare_studies
+
+    if strategies is None:
+        compare_studies(names, to_reach, output, store, format_)
+        return
+    allowed = tuple(allow_module or ())
+    overrides = {"engine.jobs": jobs, "search.trials": trials}
+    raise typer.Exit(
+        compare_strategies(
+            names,
+            strategies,
+            seeds,
+            overrides,
+            to_reach,
+            output,
+            allowed,
+            store,
+            format_,
+        )
+    )
+
+
+@app.command()
+def export(
+    name: NameArgument,
+    to: Annotated[Path, typer.Option("--to", help="Folder to write; new or empty.")],
+    trial: Annotated[
+        int | None, typer.Option(help="Number of another trial than the chosen one.")
+    ] = None,
+    register: Annotated[
+        str | None, typer.Option(help="Name to register it by in MLflow.")
+    ] = None,
+    tracking: TrackingOption = None,
+    allow_module: AllowOption = None,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Train the chosen trial on all training rows and write the model to a folder.
+
+    The folder holds the model with its preprocessing, and needs neither the store nor
+    the data: hpo predict uses it, and hpo.load_model in Python.
+    """
+    from hpo.cli.exporting import export_study
+
+    allowed = tuple(allow_module or ())
+    export_study(name, to, trial, register, tracking, allowed, store)
+
+
+@app.command()
+def predict(
+    folder: Annotated[Path, typer.Argument(help="Folder that hpo export wrote.")],
+    rows: Annotated[Path, typer.Argument(help="Rows to predict (.csv, .parquet).")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="CSV file to write; default: stdout."),
+    ] = None,
+    allow_module: AllowOption = None,
+) -> None:
+    """Predict new rows with an exported model: classes with probabilities, or values."""
+    from hpo.cli.predicting import predict_rows
+
+    predict_rows(folder, rows, output, tuple(allow_module or ()))
 
 
 @app.command()
