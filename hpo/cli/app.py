@@ -391,7 +391,7 @@ def predict(
     ] = None,
     allow_module: AllowOption = None,
 ) -> None:
-    """Predict new rows with an exported model: classes with probabilities, or values."""
+    """Predict new rows with an exported model: classes, probabilities or values."""
     from hpo.cli.predicting import predict_rows
 
     predict_rows(folder, rows, output, tuple(allow_module or ()))
