@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from hpo.records import FoldResult, StudyRecord, Trial, judge
+from hpo.records import (
+    FoldResult,
+    StudyRecord,
+    StudyRows,
+    TestLook,
+    Trial,
+    judge,
+)
 from hpo.store import Changes, Mark, Store, StudyWriter, TrialKind
 
 N_FOLDS = 3
@@ -137,6 +144,61 @@ def dump(url: str) -> dict[str, list[tuple[Any, ...]]]:
     }
 
 
+def study_rows() -> StudyRows:
+    """Seven rows of three classes, one of them called by a number, in three folds."""
+    positions = np.arange(7)
+    return StudyRows(
+        y=np.array([0, 1, 2, 0, 1, 2, 1]),
+        classes=("rain", 3, True),
+        targets=("weather",),
+        folds=tuple(
+            (positions[positions % N_FOLDS != fold], positions[fold::N_FOLDS])
+            for fold in range(N_FOLDS)
+        ),
+        n_test=2,
+    )
+
+
+def a_look(number: int = 0, **values: Any) -> TestLook:
+    probabilities = np.array([[0.1, 0.2, 0.7], [1 / 3, 1 / 3, 1 / 3]], np.float32)
+    look = TestLook(
+        kind="search",
+        number=number,
+        score=0.1 * 3,
+        metrics={"accuracy": 0.1 * 3, "f1_macro": 1 / 7},
+        n_trials=3,
+        y=np.array([2, 0]),
+        predictions=probabilities,
+    )
+    return dataclasses.replace(look, **values)
+
+
+def assert_same_rows(got: StudyRows | None, expected: StudyRows) -> None:
+    assert got is not None
+    assert_same_array(got.y, expected.y)
+    assert repr(got.classes) == repr(expected.classes)
+    assert (got.targets, got.n_test) == (expected.targets, expected.n_test)
+    assert len(got.folds) == len(expected.folds)
+    for pair, wanted in zip(got.folds, expected.folds, strict=True):
+        for positions, others in zip(pair, wanted, strict=True):
+            assert np.array_equal(positions, others)
+
+
+def assert_same_looks(got: Sequence[TestLook], expected: Sequence[TestLook]) -> None:
+    assert len(got) == len(expected)
+    for look, wanted in zip(got, expected, strict=True):
+        assert look.looked_at is not None
+        assert look.looked_at.utcoffset() == UTC.utcoffset(None)
+        assert_same_array(look.y, wanted.y)
+        assert_same_array(look.predictions, wanted.predictions)
+        assert (look.kind, look.number, look.n_trials) == (
+            wanted.kind,
+            wanted.number,
+            wanted.n_trials,
+        )
+        assert (look.score, look.metrics) == (wanted.score, wanted.metrics)
+
+
 def write_released(url: str) -> None:
     """Fill a store as each release did that is kept; see ``released/``."""
     store = Store(url)
@@ -159,6 +221,8 @@ def write_released(url: str) -> None:
     )
     writer.change(make_study("first", document={"name": "first", "b": 2}), 3)
     writer.set_state("running")
+    writer.keep_rows(study_rows())
+    writer.add_test_look(a_look())
     writer.release()
     store.create(make_study("second, 'quoted' 🦊"))
     store.mirror("first", "http://mlflow:5000").note(

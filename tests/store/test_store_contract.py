@@ -16,8 +16,11 @@ import pytest
 from store_samples import (
     CREATED,
     N_FOLDS,
+    a_look,
     assert_same_array,
     assert_same_fold,
+    assert_same_looks,
+    assert_same_rows,
     assert_same_trials,
     dump,
     failed_fold,
@@ -27,6 +30,7 @@ from store_samples import (
     make_study,
     rows,
     score_of,
+    study_rows,
     write_trial,
 )
 
@@ -716,3 +720,52 @@ def test_a_query_by_hand_returns_params_and_scores(
     # avg() in SQL is the score that was stored: to the last bits, summed otherwise.
     [(mean,)] = rows(url, "SELECT avg(score) FROM folds")
     assert mean == pytest.approx(trial.score, rel=1e-15)
+
+
+# What the rows are, and looks at the test part
+
+
+def test_rows_come_back_as_they_were_given(store: Store):
+    store.create(make_study("with"), study_rows())
+    store.create(make_study("without"))
+    assert_same_rows(store.rows("with"), study_rows())
+    assert store.rows("without") is None
+
+
+def test_rows_that_are_known_are_not_replaced(store: Store):
+    store.create(make_study(), study_rows())
+    writer = store.own("digits")
+    other = dataclasses.replace(study_rows(), targets=("other",), n_test=99)
+    writer.keep_rows(other)
+    assert_same_rows(store.rows("digits"), study_rows())
+
+
+def test_looks_are_kept_in_their_order(store: Store):
+    store.create(make_study())
+    writer = store.own("digits")
+    assert store.test_looks("digits") == []
+    first, second = a_look(3), a_look(1, kind="manual", score=-1e300, n_trials=9)
+    writer.add_test_look(first)
+    writer.add_test_look(second)
+    assert_same_looks(store.test_looks("digits"), [first, second])
+
+
+def test_only_the_owner_writes_rows_and_looks(store: Store, url: str):
+    store.create(make_study())
+    former = store.own("digits")
+    rows(url, "UPDATE leases SET token = token + 1")
+    with pytest.raises(LeaseLostError):
+        former.keep_rows(study_rows())
+    with pytest.raises(LeaseLostError):
+        former.add_test_look(a_look())
+    assert (store.rows("digits"), store.test_looks("digits")) == (None, [])
+
+
+def test_deleting_a_study_removes_its_rows_and_looks(store: Store, url: str):
+    store.create(make_study(), study_rows())
+    writer = store.own("digits")
+    writer.add_test_look(a_look())
+    writer.release()
+    store.delete("digits")
+    for table in ("study_rows", "study_folds", "test_looks"):
+        assert rows(url, f"SELECT count(*) FROM {table}") == [(0,)]

@@ -17,12 +17,16 @@ from store_child import Child
 from store_samples import (
     N_FOLDS,
     RELEASED_MARKS,
+    a_look,
+    assert_same_looks,
+    assert_same_rows,
     assert_same_trials,
     dump,
     full_folds,
     make_study,
     released_trials,
     rows,
+    study_rows,
     write_released,
     write_trial,
 )
@@ -37,6 +41,7 @@ TABLES = {
     *("studies", "study_changes", "leases", "trials", "params", "folds"),
     *("fold_metrics", "predictions", "lost_attempts", "hpo_version"),
     *("mirrors", "mirrored_trials"),
+    *("study_rows", "study_folds", "test_looks"),
 }
 
 
@@ -105,7 +110,7 @@ def test_a_database_of_every_released_schema_is_kept():
     assert sorted(path.stem for path in RELEASED.glob("*.db")) == revisions()
 
 
-@pytest.mark.parametrize("version", ["0001", "0002"])
+@pytest.mark.parametrize("version", ["0001", "0002", "0003"])
 def test_a_released_database_is_opened_and_read_fully(
     version: str, tmp_path: Path, open_store: Callable[..., Store]
 ):
@@ -136,11 +141,21 @@ def test_a_released_database_is_opened_and_read_fully(
     told, marks = {"state": "running"}, RELEASED_MARKS
     kept = (None, {}, False, {}) if version == "0001" else ("r0", told, True, marks)
     assert (mirror.run_id, mirror.told, mirror.doubtful, mirror.marks) == kept
+    # Before 0003 nothing was known of the rows, and nobody had looked at the test part.
+    if version in ("0001", "0002"):
+        assert (store.rows("first"), store.test_looks("first")) == (None, [])
+        writer.keep_rows(study_rows())
+        writer.add_test_look(a_look())
+    assert_same_rows(store.rows("first"), study_rows())
+    assert_same_looks(store.test_looks("first"), [a_look()])
 
 
 def set_back(url: str) -> None:
     """Make a database what it would have been at 0001."""
     for statement in (
+        "DROP TABLE study_rows",
+        "DROP TABLE study_folds",
+        "DROP TABLE test_looks",
         "DROP TABLE mirrored_trials",
         "DROP TABLE mirrors",
         "UPDATE hpo_version SET version_num = '0001'",
@@ -185,6 +200,9 @@ def test_the_kept_database_is_what_this_code_would_write(
     assert stores[0].study("first") == stores[1].study("first")
     mirrors = [store.mirror("first", "http://mlflow:5000") for store in stores]
     assert mirrors[0].marks == mirrors[1].marks == RELEASED_MARKS
+    for store in stores:
+        assert_same_rows(store.rows("first"), study_rows())
+        assert_same_looks(store.test_looks("first"), [a_look()])
 
 
 # Refused
