@@ -87,6 +87,11 @@ class Architecture:
             nesterov=settings.nesterov and settings.optimizer == "sgd",
         )
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The widths of inputs, hidden layers and outputs."""
+        return (self.n_features, *self.widths, self.n_outputs)
+
 
 def _head(settings: Settings, task: Task, n_classes: int) -> tuple[int, str, str]:
     """Return the outputs, their activation and the loss that the task asks for.
@@ -107,6 +112,7 @@ def build(
     dropout: float = 0.5,
     l1: float = 0.0,
     l2: float = 0.0,
+    initializer: str = "glorot_uniform",
 ) -> Any:
     """Return a functional Keras model with weights of no meaning yet.
 
@@ -115,12 +121,19 @@ def build(
         dropout: Rate of its dropout layers, if it has any.
         l1: Coefficient of the absolute weights, for a model that is trained on.
         l2: Coefficient of the squared weights, likewise.
+        initializer: Of the kernels, which a model that is given weights draws for
+            nothing.
     """
     import keras
 
     def dense(width: int, **options: Any) -> Any:
         regularizer = keras.regularizers.L1L2(l1, l2) if l1 or l2 else None
-        return keras.layers.Dense(width, kernel_regularizer=regularizer, **options)
+        return keras.layers.Dense(
+            width,
+            kernel_initializer=initializer,
+            kernel_regularizer=regularizer,
+            **options,
+        )
 
     inputs = hidden = keras.Input((architecture.n_features,), dtype="float32")
     for width in architecture.widths:
@@ -190,14 +203,14 @@ def draw_kernels(
             values = math.sqrt(3 * variance) * (2 * uniform - 1)
         else:
             # Normal, cut off at two standard deviations, which makes it narrower.
-            low, high = ndtri_ends()
+            low, high = _ndtri_ends()
             spread = math.sqrt(variance) / TRUNCATED_DEVIATION
             values = spread * ndtri(low + (high - low) * uniform)
         drawn.append(values.astype("float32"))
     return drawn
 
 
-def ndtri_ends() -> tuple[float, float]:
+def _ndtri_ends() -> tuple[float, float]:
     """Return the shares of a normal distribution below -2 and below 2 deviations."""
     share = math.erfc(math.sqrt(2)) / 2
     return share, 1 - share
