@@ -41,6 +41,18 @@ def make_space() -> Any:
     )
 
 
+def suggest(trial: Any) -> dict[str, Any]:
+    """Return params of the same space as `make_space`, asked of an Optuna trial."""
+    return {
+        "dropout": trial.suggest_float("dropout", 0, 0.5),
+        "momentum": trial.suggest_float("momentum", 0, 0.99),
+        "shape": trial.suggest_float("shape", -1, 1),
+        "learning_rate": trial.suggest_float("learning_rate", 1e-4, 1e-1, log=True),
+        "l2": trial.suggest_float("l2", 1e-6, 1e-2, log=True),
+        "units": trial.suggest_int("units", 8, 256),
+    }
+
+
 def smooth_score(params: Any, fold: int) -> float:
     """Return a score that costs microseconds and has one best place."""
     import math

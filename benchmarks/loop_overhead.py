@@ -86,14 +86,7 @@ def run_optuna(
     )
 
     def objective(trial: Any) -> float:
-        params = {
-            "dropout": trial.suggest_float("dropout", 0, 0.5),
-            "momentum": trial.suggest_float("momentum", 0, 0.99),
-            "shape": trial.suggest_float("shape", -1, 1),
-            "learning_rate": trial.suggest_float("learning_rate", 1e-4, 1e-1, log=True),
-            "l2": trial.suggest_float("l2", 1e-6, 1e-2, log=True),
-            "units": trial.suggest_int("units", 8, 256),
-        }
+        params = common.suggest(trial)
         scores = [common.smooth_score(params, fold) for fold in range(N_FOLDS)]
         if report:
             for fold, score in enumerate(scores):

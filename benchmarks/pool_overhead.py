@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from functools import partial
 from pathlib import Path
@@ -59,8 +59,38 @@ def run_bare(folder: Path, work: str, seed: int, trials: int) -> float:
 
 
 def run_study(folder: Path, strategy: str, work: str, seed: int, trials: int) -> float:
-    from hpo.engines.local import LocalEngine
     from hpo.store import Store
+
+    store = Store(f"sqlite:///{folder / f'{time.monotonic_ns()}.db'}")
+    took = timed_study(store, strategy, work, seed, trials)
+    store.close()
+    return took
+
+
+def timed_study(
+    store: Any,
+    strategy: str,
+    work: str,
+    seed: int,
+    trials: int,
+    observers: Sequence[Callable[[Any], None]] = (),
+    start: Callable[[], None] = lambda: None,
+) -> float:
+    """Run a new study ``s`` of a store with warm workers.
+
+    Args:
+        store: Where it is kept.
+        strategy: That proposes its params.
+        work: What a fold does; see `common.make_runner`.
+        seed: Of the study.
+        trials: How many.
+        observers: Called after each commit.
+        start: Called when the workers are warm.
+
+    Returns:
+        Seconds from the first fold submitted to the last commit.
+    """
+    from hpo.engines.local import LocalEngine
 
     class TimedEngine(LocalEngine):
         """Remembers when the study gave it its first task."""
@@ -77,7 +107,6 @@ def run_study(folder: Path, strategy: str, work: str, seed: int, trials: int) ->
     wait([engine.submit(group) for group in warm])
     engine.started = None
     ended = [0.0]
-    store = Store(f"sqlite:///{folder / f'{time.monotonic_ns()}.db'}")
     common.create_study(store, "s", N_FOLDS, seed)
     loop = common.make_loop(
         store,
@@ -87,10 +116,10 @@ def run_study(folder: Path, strategy: str, work: str, seed: int, trials: int) ->
         trials=trials,
         n_folds=N_FOLDS,
         make_engine=lambda: engine,
-        observers=[lambda progress: ended.append(time.perf_counter())],
+        observers=[*observers, lambda progress: ended.append(time.perf_counter())],
     )
+    start()
     loop.run()
-    store.close()
     assert engine.started is not None
     return ended[-1] - engine.started
 

@@ -19,7 +19,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -29,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import common
-from pool_overhead import N_FOLDS, N_WARM, N_WORKERS, SECONDS, first_groups
+from pool_overhead import N_FOLDS, N_WORKERS, SECONDS, timed_study
 
 ANSWER_SECONDS = 30.0
 
@@ -100,49 +99,6 @@ def slow_server(folder: Path) -> Iterator[str]:
 # The study
 
 
-def run_study(
-    store: Any,
-    work: str,
-    seed: int,
-    trials: int,
-    observers: Sequence[Callable[[Any], None]] = (),
-    start: Callable[[], None] = lambda: None,
-) -> float:
-    """Run the study ``s`` of a store with warm workers; return the seconds."""
-    from hpo.engines.local import LocalEngine
-
-    class TimedEngine(LocalEngine):
-        """Remembers when the study gave it its first task."""
-
-        started: float | None = None
-
-        def submit(self, task: object, *, timeout: float | None = None) -> Any:
-            if self.started is None:
-                self.started = time.perf_counter()
-            return super().submit(task, timeout=timeout)
-
-    engine = TimedEngine(common.make_runner, (work, SECONDS), n_workers=N_WORKERS)
-    warm = first_groups(N_WARM * N_WORKERS, seed)[: N_WARM * N_WORKERS]
-    wait([engine.submit(group) for group in warm])
-    engine.started = None
-    ended = [0.0]
-    common.create_study(store, "s", N_FOLDS, seed)
-    loop = common.make_loop(
-        store,
-        "s",
-        "random",
-        seed=seed,
-        trials=trials,
-        n_folds=N_FOLDS,
-        make_engine=lambda: engine,
-        observers=[*observers, lambda progress: ended.append(time.perf_counter())],
-    )
-    start()
-    loop.run()
-    assert engine.started is not None
-    return ended[-1] - engine.started
-
-
 @contextmanager
 def new_store(folder: Path) -> Iterator[Any]:
     from hpo.store import Store
@@ -156,7 +112,7 @@ def new_store(folder: Path) -> Iterator[Any]:
 
 def untracked(folder: Path, work: str, seed: int, trials: int) -> Outcome:
     with new_store(folder) as store:
-        return Outcome(run_study(store, work, seed, trials))
+        return Outcome(timed_study(store, "random", work, seed, trials))
 
 
 def tracked(folder: Path, work: str, seed: int, trials: int, place: Any) -> Outcome:
@@ -165,7 +121,9 @@ def tracked(folder: Path, work: str, seed: int, trials: int, place: Any) -> Outc
     with new_store(folder) as store, place(folder) as uri:
         tracker = Tracker(store.url, "s", uri)
         try:
-            seconds = run_study(store, work, seed, trials, start=tracker.start)
+            seconds = timed_study(
+                store, "random", work, seed, trials, start=tracker.start
+            )
             n_sent = n_marked(store)
             began = time.perf_counter()
             farewell = tracker.finish()
@@ -207,7 +165,7 @@ def callback(folder: Path, work: str, seed: int, trials: int) -> Outcome:
                 content = trial_content(study, "search", timed, live=True)
                 common.log_naively(client, experiment, content)
 
-        return Outcome(run_study(store, work, seed, trials, [observe]))
+        return Outcome(timed_study(store, "random", work, seed, trials, [observe]))
 
 
 VARIANTS: dict[str, Callable[..., Outcome]] = {
