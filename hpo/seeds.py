@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-PROPOSE, TRAIN, PREPARE, TRY = 1, 2, 3, 4
+PROPOSE, TRAIN, PREPARE, TRY, RESAMPLE, REFIT = 1, 2, 3, 4, 5, 6
 
 
 def generator(seed: int, purpose: int, *path: int) -> np.random.Generator:

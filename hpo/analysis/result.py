@@ -2,84 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hpo.analysis.baseline import Baseline, baseline
+from hpo.analysis.choosing import (
+    MEAN,
+    best_by_mean,
+    chosen,
+    complete,
+    scored,
+    standard_error,
+)
+from hpo.analysis.comparing import Difference, correlation, difference, rope_of
+from hpo.analysis.corrected import Corrected, Predicted, corrected_score
+from hpo.analysis.fitting import Fit, Surroundings, judged_fit
+from hpo.analysis.variance import fold_share
 from hpo.records import StudyRecord, StudyRows, TestLook, Trial
 
-Predicted = Callable[[Sequence[int]], Iterable[Trial]]
-"""Reads trials of the search, by number, with their out-of-fold predictions."""
-
-
-@dataclass(frozen=True)
-class Corrected:
-    """The chosen trial's score without the optimism of having chosen it.
-
-    Args:
-        score: The estimate.
-        low: Lower end of the 95 % interval.
-        high: Upper end.
-        resampled: ``rows`` or ``folds``: what was drawn again and again.
-        n_trials: Trials that took part: all complete ones.
-    """
-
-    score: float
-    low: float
-    high: float
-    resampled: str
-    n_trials: int
-
-
-@dataclass(frozen=True)
-class Difference:
-    """How a trial compares with the chosen one, over the same folds.
-
-    Args:
-        number: Of the other trial.
-        mean: The other's mean score minus the chosen one's.
-        low: Lower end of the 95 % interval of the difference.
-        high: Upper end.
-        worse: Probability that the other is practically worse.
-        equal: That they are practically equal: within the rope.
-        better: That the other is practically better.
-    """
-
-    number: int
-    mean: float
-    low: float
-    high: float
-    worse: float
-    equal: float
-    better: float
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Whether a trial's networks are over- or underfitted.
-
-    Args:
-        kind: ``good``, ``overfit``, ``underfit``, ``unfinished`` (it was still getting
-            better in its last epochs), ``diverging`` or ``unknown``.
-        words: One sentence about it with the figures that it rests on.
-    """
-
-    kind: str
-    words: str
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """What a model that looks at no feature scores in the same folds.
-
-    Args:
-        score: Mean over the folds.
-        std: Standard deviation over the folds.
-        words: What it does, for example ``always the most frequent class``.
-    """
-
-    score: float
-    std: float
-    words: str
+__all__ = [
+    "Baseline",
+    "Corrected",
+    "Difference",
+    "Fit",
+    "Predicted",
+    "StudyResult",
+    "study_result",
+]
 
 
 @dataclass(frozen=True)
@@ -95,12 +44,13 @@ class StudyResult:
         why_not_corrected: Why not, in words; empty if it can.
         defaults: The trial of the family's defaults, if it is complete.
         gain: The chosen trial compared with the defaults: ``mean`` is the gain, from
-            the defaults to the chosen trial; None if they are one trial, or if there
-            is none.
+            the defaults to the chosen trial; None if they are one trial, if there is
+            none, or if there is a single fold.
         baseline: A model without features; None where the rows are not known or the
             metric cannot judge it.
         rope: Half the width of what counts as practically equal, in the metric's units.
-        rivals: The next best trials by mean, each compared with the chosen one.
+        rivals: The next best trials by mean, each compared with the chosen one; none
+            if there is a single fold.
         fold_share: Share of the variance between scores of the better half of the
             trials in the same folds that is due to the folds, from 0 to 1; None if
             there are too few.
@@ -146,4 +96,37 @@ def study_result(
         looks: At the test part.
         n_rivals: How many other trials are compared with the chosen one.
     """
-    raise NotImplementedError
+    best = best_by_mean(trials)
+    rule = str(study.document.get("select") or MEAN)
+    choice = chosen(trials, rule)
+    if best is None or choice is None:
+        return None
+    if defaults is not None and not complete([defaults]):
+        defaults = None
+    rope = rope_of(study.metric, scored(best))
+    share = correlation(study)
+    corrected, why_not = corrected_score(study, trials, rows, predicted, rule=rule)
+    plain = baseline(study.metric, rows)
+    ranked = sorted(complete(trials), key=lambda t: (-scored(t), t.number))
+    others = [t for t in ranked if t.number != choice.number][:n_rivals]
+    compared = [difference(t, choice, correlation=share, rope=rope) for t in others]
+    gain = None
+    if defaults is not None and defaults.number != choice.number:
+        gain = difference(choice, defaults, correlation=share, rope=rope)
+    around = Surroundings(study.metric, rope, best, plain.score if plain else None)
+    return StudyResult(
+        chosen=choice,
+        rule=rule,
+        best=best,
+        standard_error=standard_error(best),
+        corrected=corrected,
+        why_not_corrected=why_not,
+        defaults=defaults,
+        gain=gain,
+        baseline=plain,
+        rope=rope,
+        rivals=tuple(each for each in compared if each is not None),
+        fold_share=fold_share(trials),
+        fits={t.number: judged_fit(t, around) for t in (choice, best, *others)},
+        looks=tuple(looks),
+    )
