@@ -429,7 +429,7 @@ def test_a_study_may_name_its_backend(read):
             "expected a list of at most 100 scorers",
         ),
         ("evaluation", "racing", "predictive", "expected false, as anything else is"),
-        ("evaluation", "nested", True, "expected false, or a number of outer folds from"),
+        ("evaluation", "nested", True, "expected false, or a number of outer folds"),
         ("evaluation", "metric", "mean_squared_error", "expected a score (greater is"),
         ("evaluation", "fold_timeout", -5, "expected a time above 0, such as 30m"),
     ],

@@ -7,11 +7,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from hpo.analysis.choosing import chosen
 from hpo.api.study import Study, open_store, store_url, stored_study
 from hpo.errors import Problem, SpecError
 from hpo.records import Trial
 from hpo.spec import StudySpec, parse_study, read_study
-from hpo.study import Observer, Progress, StudyRun, prepare
+from hpo.store import Store
+from hpo.study import Observer, Prepared, Progress, StudyRun, prepare
+from hpo.study.nested import NestedRun
 from hpo.tracking import Tracker, in_memory, refuse_shared, resolve
 from hpo.tracking.tracker import DRAIN_SECONDS
 
@@ -35,7 +38,8 @@ def run(
 ) -> Study:
     """Create the study of a file, or go on with it, and run it to its end.
 
-    The same as the command `hpo run`, without what that prints.
+    The same as the command `hpo run`, without what that prints. With
+    ``evaluation.nested`` the outer studies are run too, once the search is complete.
 
     Args:
         study: Path of a study file, or what would stand in it as a mapping.
@@ -82,6 +86,7 @@ def run(
     prepared = prepare(_spec(study, overrides, allow_modules))
     opened = open_store(url)
     view = stored_study(opened, prepared.spec.name)
+    outer = _nested(prepared, opened)
     running = StudyRun(prepared, opened, observers=observers(view, callbacks))
     view.stops_by(running.request_stop)
     with ExitStack() as stack:
@@ -90,10 +95,20 @@ def run(
             tracker = Tracker(url, prepared.spec.name, uri)
             stack.callback(tracker.close)
             tracker.start()
-        running.execute()
+        outcome = running.execute()
         if tracker is not None:
             tracker.finish(DRAIN_SECONDS)
+    if outer is not None and outcome.state == "complete":
+        view.stops_by(outer.request_stop)
+        outer.execute()
     return view
+
+
+def _nested(prepared: Prepared, store: Store) -> NestedRun | None:
+    """Return what runs the outer studies; None if the study has none."""
+    if not prepared.spec.evaluation.nested:
+        return None
+    return NestedRun(prepared, store, lambda t: chosen(t, prepared.spec.select))
 
 
 def _spec(

@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from hpo.analysis.choosing import chosen
 from hpo.cli.console import (
     Format,
     clean,
     duration,
     fitting,
+    number,
     say,
     write_csv,
     write_json,
@@ -24,12 +26,14 @@ from hpo.cli.listing import best_table
 from hpo.cli.progress import ProgressBar
 from hpo.cli.tracking import sending, store_option, tracking_address
 from hpo.errors import Problem, SpecError
+from hpo.records import Trial
 from hpo.report.tables import best_row
 from hpo.spec import read_study
 from hpo.spec.words import changes_table
 from hpo.store import Store, masked
-from hpo.study import Outcome, Prepared, StudyRun, prepare
+from hpo.study import Observer, Outcome, Prepared, StudyRun, prepare
 from hpo.study.describe import classes_words, data_words, describe, folds_words
+from hpo.study.nested import NestedRun
 from hpo.study.trained import other_versions
 from hpo.study.verdict import causes
 
@@ -62,6 +66,7 @@ def run_study(
     except SpecError as error:
         raise located(error, file) from error
     store = Store(store_url)
+    outer = _nested(prepared, store, uri)
     bar = ProgressBar(prepared.plan.metric)
     run = StudyRun(prepared, store, observers=[bar])
     # While this thread proposes params, results wait for Python's lock: ask for it
@@ -76,7 +81,54 @@ def run_study(
                 raise located(error, file) from error
         code = _conclude(prepared, outcome, store, format_)
         farewell()
+    if outer is not None and outcome.state == "complete" and code == 0:
+        return _run_nested(prepared, outer)
     return code
+
+
+def _nested(prepared: Prepared, store: Store, uri: str | None) -> NestedRun | None:
+    """Return what runs the outer studies; None if the study has none.
+
+    Raises:
+        SpecError: It cannot be nested.
+        DataError: The rows of an outer fold cannot be split.
+    """
+    spec = prepared.spec
+    if not spec.evaluation.nested:
+        return None
+
+    @contextmanager
+    def watch(outer: Prepared) -> Iterator[list[Observer]]:
+        name, rows = outer.spec.name, outer.plan.data.n_rows
+        say(f"{name}: search on {rows:,} rows, to be scored on {outer.n_test:,}")
+        bar = ProgressBar(outer.plan.metric)
+        with sending(store.url, name, uri), bar:
+            yield [bar]
+
+    def choose(trials: Sequence[Trial]) -> Trial | None:
+        return chosen(trials, spec.select)
+
+    return NestedRun(prepared, store, choose, watch=watch)
+
+
+def _run_nested(prepared: Prepared, outer: NestedRun) -> int:
+    """Run the outer studies and say what they come to; return the exit code."""
+    name = prepared.spec.name
+    say(
+        f"nested cross-validation: the whole search of {name!r} again in "
+        f"{outer.n_folds} outer folds"
+    )
+    with stopped_by_signals(outer):
+        score = outer.execute()
+    if score is None:
+        say("interrupted; run the same command again to go on")
+        return INTERRUPTED
+    shown = ", ".join(number(each) for each in score.scores)
+    say(
+        f"nested estimate: {prepared.plan.metric} {number(score.mean)} +- "
+        f"{number(score.std)} between outer folds ({shown})"
+    )
+    return 0
 
 
 def located(error: SpecError, file: Path) -> SpecError:

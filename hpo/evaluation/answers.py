@@ -1,7 +1,9 @@
-"""A fitted model as scikit-learn's scorers want to see it."""
+"""A fitted model as scikit-learn's scorers want to see it, and what they say."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import TrialError
@@ -83,3 +85,32 @@ class Answers:
 
         classifies = self._data.task == "classification"
         return (DummyClassifier if classifies else DummyRegressor)().__sklearn_tags__()
+
+
+class Scorers:
+    """The metrics of a study.
+
+    Args:
+        names: Of scikit-learn's scorers; one that is given twice counts once.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        from sklearn.metrics import get_scorer
+
+        self._scorers = {name: get_scorer(name) for name in dict.fromkeys(names)}
+
+    def score(self, answers: Answers, y: NDArray[Any]) -> dict[str, float]:
+        """Return every metric of a model, by name.
+
+        Args:
+            answers: About the rows to score.
+            y: Class codes or targets of those rows.
+
+        Raises:
+            TrialError: A metric is no finite number.
+        """
+        scores = {name: float(s(answers, None, y)) for name, s in self._scorers.items()}
+        for name, score in scores.items():
+            if not math.isfinite(score):
+                raise TrialError("nan", f"{name} is {score}, not a finite number")
+        return scores

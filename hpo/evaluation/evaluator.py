@@ -8,14 +8,12 @@ knows no store, no strategy and no study file.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpo.errors import TrialError
-from hpo.evaluation.answers import Answers
+from hpo.evaluation.answers import Answers, Scorers
 from hpo.evaluation.failures import failed_result
 from hpo.evaluation.folds import Fold, PreparedFolds
 from hpo.evaluation.objective import ObjectiveRunner
@@ -67,11 +65,8 @@ class Evaluator:
     def __init__(
         self, plan: Plan, family: Family, files: FoldFiles | None = None
     ) -> None:
-        from sklearn.metrics import get_scorer
-
         self._plan, self._family = plan, family
-        names = dict.fromkeys((plan.metric, *plan.metrics))
-        self._scorers = {name: get_scorer(name) for name in names}
+        self._scorers = Scorers((plan.metric, *plan.metrics))
         self._prepared = PreparedFolds(
             plan, takes_arrays=family.takes_arrays, files=files
         )
@@ -136,9 +131,9 @@ class Evaluator:
         started = time.perf_counter()
         fold = ready.fold
         answers = Answers(fitted.model, self._plan.data, ready.scaler)
-        metrics = self._score(answers.about(fold.X_val), fold.y_val)
+        metrics = self._scorers.score(answers.about(fold.X_val), fold.y_val)
         predictions = answers.out_of_fold()
-        train_metrics = self._score(answers.about(fold.X_train), fold.y_train)
+        train_metrics = self._scorers.score(answers.about(fold.X_train), fold.y_train)
         return FoldResult(
             fold=pair.fold,
             score=metrics[self._plan.metric],
@@ -154,10 +149,3 @@ class Evaluator:
             predictions=predictions,
             engine=fitted.engine,
         )
-
-    def _score(self, answers: Any, y: NDArray[Any]) -> dict[str, float]:
-        scores = {name: float(s(answers, None, y)) for name, s in self._scorers.items()}
-        for name, score in scores.items():
-            if not math.isfinite(score):
-                raise TrialError("nan", f"{name} is {score}, not a finite number")
-        return scores

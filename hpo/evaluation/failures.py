@@ -15,17 +15,22 @@ _PACKAGE = Path(__file__).parents[1]
 
 def failed_result(pair: Pair, error: Exception) -> FoldResult:
     """Word a failure: its kind, and the traceback for whoever has to mend it."""
-    kind = error.kind if isinstance(error, TrialError) else "error"
-    if (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "ResourceExhaustedError"
-    ):
-        kind = "memory"
+    kind = kind_of_failure(error)
     text = "".join(_own_lines(error).format())
     if len(text) > MAX_ERROR_CHARACTERS:
         half = MAX_ERROR_CHARACTERS // 2
         text = f"{text[:half]}\n...\n{text[-half:]}"
     return FoldResult(fold=pair.fold, failure=kind, error=text)
+
+
+def kind_of_failure(error: Exception) -> str:
+    """Return which of `hpo.records.FAILURE_KINDS` an error is."""
+    if (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "ResourceExhaustedError"
+    ):
+        return "memory"
+    return error.kind if isinstance(error, TrialError) else "error"
 
 
 def _own_lines(error: BaseException) -> traceback.TracebackException:

@@ -51,7 +51,7 @@ class PreparedFolds:
         self, plan: Plan, *, takes_arrays: bool = False, files: FoldFiles | None = None
     ) -> None:
         self._plan, self._files = plan, files
-        self._columns = _Columns(plan.data, takes_arrays=takes_arrays)
+        self._columns = Columns(plan.data, takes_arrays=takes_arrays)
         self._kept: OrderedDict[tuple[int, Preparation], Fold] = OrderedDict()
 
     def get(self, fold: int, preparation: Preparation) -> Fold:
@@ -113,11 +113,17 @@ class PreparedFolds:
         return X_train, preprocessor.transform(self._columns.rows(val))
 
 
-class _Columns:
-    """The features of a data set, as preprocessors take them."""
+class Columns:
+    """The features of a data set, as preprocessors take them.
+
+    Args:
+        data: All rows.
+        takes_arrays: Whether the family takes rows that have several axes.
+    """
 
     def __init__(self, data: Dataset, *, takes_arrays: bool) -> None:
         self._is_array = takes_arrays and not data.is_table
+        self._is_table = data.is_table
         self._text: list[int] = []
         X: Any = data.X
         if not data.is_table:
@@ -132,8 +138,17 @@ class _Columns:
             self._has_missing = bool(X[list(data.numeric)].isna().to_numpy().any())
         self.row_bytes = 8 * (len(self._numeric) + len(self._text))
 
-    def preprocessor(self, preparation: Preparation, *, task: Any, seed: int) -> Any:
-        """Return an unfitted transformer of these columns."""
+    def preprocessor(
+        self, preparation: Preparation, *, task: Any, seed: int, imputes: bool = False
+    ) -> Any:
+        """Return an unfitted transformer of these columns.
+
+        Args:
+            preparation: What is done.
+            task: What features are selected for.
+            seed: See `hpo.models.preprocessing.make_preprocessor`.
+            imputes: Whether rows to come may lack numbers though none of these does.
+        """
         from hpo.models.preprocessing import make_array_preprocessor, make_preprocessor
 
         if self._is_array:
@@ -144,7 +159,7 @@ class _Columns:
             preparation,
             task=task,
             seed=seed,
-            has_missing=self._has_missing,
+            has_missing=self._has_missing or (imputes and self._is_table),
         )
 
     def rows(self, rows: NDArray[Any]) -> Any:

@@ -7,6 +7,7 @@ value. Checks that need two sections, the space or a family are `hpo.spec.read`'
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -156,6 +157,8 @@ class SearchSpec(_Section):
 MAX_OUTER_FOLDS = 100
 _NESTED = f"false, or a number of outer folds from 2 to {MAX_OUTER_FOLDS}"
 
+_OUTER = "a fold of how many, such as 1/5"
+
 
 def _outer_folds(value: object) -> object:
     number = whole(value)
@@ -180,6 +183,26 @@ class EvaluationSpec(_Section):
     nested: Annotated[int | bool, PlainValidator(_outer_folds)] = Field(
         default=False, description=_NESTED
     )
+    outer: str | None = Field(default=None, description=_OUTER)
+
+    @field_validator("outer")
+    @classmethod
+    def _one_of_several(cls, value: str | None) -> str | None:
+        found = re.fullmatch(r"([1-9]\d{0,2})/([1-9]\d{0,2})", value or "1/2")
+        if found is None or int(found[1]) > int(found[2]) or found[2] == "1":
+            raise worded(f"expected {_OUTER}; got {shown(value)}")
+        return value
+
+    @property
+    def outer_fold(self) -> tuple[int, int] | None:
+        """Outer fold (from 0) that is this study's test part, and how many there are.
+
+        None for a study that is no part of a nested cross-validation.
+        """
+        if self.outer is None:
+            return None
+        number, n_folds = map(int, self.outer.split("/"))
+        return number - 1, n_folds
 
     @property
     def n_folds(self) -> int:
@@ -287,6 +310,9 @@ class StudySpec(BaseModel):
         if self.evaluation.direction == "maximize":
             # Only an objective has a direction; scorers are all to be maximised.
             del document["evaluation"]["direction"]
+        if self.evaluation.outer is None:
+            # Only the studies that `evaluation.nested` makes have one.
+            del document["evaluation"]["outer"]
         return {key: document[key] for key in keys if key in document}
 
     def __eq__(self, other: object) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpo.data import fingerprint, load, make_folds, split_test
 from hpo.errors import Problem, SpecError
@@ -24,6 +24,9 @@ from hpo.study.backend import variables, why_missing
 from hpo.study.discovery import with_discovered_space
 from hpo.user_code import OBJECTIVE, Home, kind_of
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -37,6 +40,8 @@ class Prepared:
         family: Of models.
         plan: What workers need.
         defaults: The family's defaults moved into the space.
+        test_rows: Positions of the test part in ``data``, which no worker is given
+            until it is to be scored; None if there is none.
     """
 
     spec: StudySpec
@@ -46,6 +51,14 @@ class Prepared:
     family: Family
     plan: Plan
     defaults: Params
+    test_rows: NDArray[Any] | None = None
+
+    @property
+    def test(self) -> Dataset | None:
+        """The test part; None if there is none."""
+        if self.test_rows is None or len(self.test_rows) == 0:
+            return None
+        return self.data.take(self.test_rows)
 
     @property
     def rows(self) -> StudyRows | None:
@@ -137,7 +150,7 @@ def assemble(
     minimize = spec.evaluation.direction == "minimize"
     metric = spec.evaluation.metric or default
     _check(spec, data, family, metric)
-    train, folds, n_test = _split(spec, data)
+    train, folds, test_rows = _split(spec, data)
     plan = Plan(
         family=spec.model,
         data=train,
@@ -154,21 +167,25 @@ def assemble(
     return Prepared(
         spec=spec,
         data=data,
-        n_test=n_test,
+        n_test=len(test_rows),
         fingerprint=fingerprint(data) if data.n_rows else NO_DATA,
         family=family,
         plan=plan,
         defaults=spec.space.defaults(family.defaults(data.task)),
+        test_rows=test_rows,
     )
 
 
-def _split(spec: StudySpec, data: Dataset) -> tuple[Dataset, Any, int]:
-    """Return the rows to learn from, their folds, and how many were held out."""
+def _split(spec: StudySpec, data: Dataset) -> tuple[Dataset, Any, NDArray[Any]]:
+    """Return the rows to learn from, their folds, and positions of the test part."""
     if data.n_rows == 0:
-        return data, ((data.y, data.y),) * spec.evaluation.n_folds, 0
+        return data, ((data.y, data.y),) * spec.evaluation.n_folds, data.y
     train_rows, test_rows = split_test(
         data, spec.data.test_size, seed=spec.search.seed, split=spec.split
     )
+    if spec.evaluation.outer_fold is not None:
+        inner, outer = _outer_fold(spec, data.take(train_rows))
+        train_rows, test_rows = train_rows[inner], train_rows[outer]
     train = data.take(train_rows)
     folds = make_folds(
         train,
@@ -177,7 +194,25 @@ def _split(spec: StudySpec, data: Dataset) -> tuple[Dataset, Any, int]:
         split=spec.split,
         seed=spec.search.seed,
     )
-    return train, tuple(folds), len(test_rows)
+    return train, tuple(folds), test_rows
+
+
+def _outer_fold(spec: StudySpec, rows: Dataset) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the two parts of an outer fold: to search on, and to score at the end.
+
+    Outer folds are made as the folds are, of as many as the nested study has.
+
+    Args:
+        spec: With an outer fold.
+        rows: All but those that the nested study holds out.
+
+    Returns:
+        Positions in ``rows``.
+    """
+    assert spec.evaluation.outer_fold is not None
+    number, n_folds = spec.evaluation.outer_fold
+    folds = make_folds(rows, n_folds=n_folds, split=spec.split, seed=spec.search.seed)
+    return folds[number]
 
 
 def _check(spec: StudySpec, data: Dataset, family: Family, metric: str) -> None:

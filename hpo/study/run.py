@@ -239,7 +239,7 @@ def local_engine(prepared: Prepared) -> LocalEngine:
     """
     spec = prepared.spec
     n_workers = spec.engine.jobs or default_jobs(spec.engine.threads)
-    plan, tidy_up = _shared(prepared.plan)
+    plan, tidy_up = shared_plan(prepared.plan)
     return LocalEngine(
         make_runner,
         (plan,),
@@ -252,7 +252,7 @@ def local_engine(prepared: Prepared) -> LocalEngine:
     )
 
 
-def _shared(plan: Plan) -> tuple[Plan | SharedPlan, Callable[[], None] | None]:
+def shared_plan(plan: Plan) -> tuple[Plan | SharedPlan, Callable[[], None] | None]:
     """Return the plan as workers get it, and what to call when they are gone."""
     if kind_of(plan.family) == OBJECTIVE or not is_large(plan):
         return plan, None
