@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hpo.api.asking import create_study
+    from hpo.api.comparing import compare, compare_strategies
     from hpo.api.optimizing import optimize
     from hpo.api.running import run
     from hpo.api.search_cv import SearchCV
     from hpo.api.study import Study, load_study
     from hpo.errors import HpoError, TrialError
     from hpo.evaluation.objective import Fold
+    from hpo.export import ExportedModel, load_model
     from hpo.records import Trial
     from hpo.space import Categorical, Float, Int, Space
 
 __all__ = [
     "Categorical",
+    "ExportedModel",
     "Float",
     "Fold",
     "HpoError",
@@ -32,7 +35,10 @@ __all__ = [
     "Trial",
     "TrialError",
     "__version__",
+    "compare",
+    "compare_strategies",
     "create_study",
+    "load_model",
     "load_study",
     "optimize",
     "run",
@@ -41,6 +47,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Categorical": "hpo.space",
+    "ExportedModel": "hpo.export",
     "Float": "hpo.space",
     "Fold": "hpo.evaluation.objective",
     "HpoError": "hpo.errors",
@@ -50,7 +57,10 @@ _HOMES = {
     "Study": "hpo.api.study",
     "Trial": "hpo.records",
     "TrialError": "hpo.errors",
+    "compare": "hpo.api.comparing",
+    "compare_strategies": "hpo.api.comparing",
     "create_study": "hpo.api.asking",
+    "load_model": "hpo.export",
     "load_study": "hpo.api.study",
     "optimize": "hpo.api.optimizing",
     "run": "hpo.api.running",
