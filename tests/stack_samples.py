@@ -9,8 +9,9 @@ from hpo.models.family import FitRequest
 from hpo.models.keras_network import build, draw_kernels, kernels
 from hpo.models.keras_runtime import prepare
 from hpo.models.stack_backend import make_backend
+from hpo.models.stack_member import Member
 from hpo.models.stack_program import Programs, Recipe
-from hpo.models.stack_training import Member, StackTraining
+from hpo.models.stack_training import StackTraining
 
 X_iris, y_iris = load_iris(return_X_y=True)
 X_iris = (X_iris - X_iris.mean(axis=0)) / X_iris.std(axis=0)

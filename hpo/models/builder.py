@@ -41,7 +41,7 @@ class Builder:
     """
 
     group_limit = 1
-    group_matters = True
+    group_matters = False
     takes_arrays = True
     keeps: frozenset[str] = frozenset()
 

@@ -21,11 +21,11 @@ from hpo.models.builder_code import BuilderCode
 from hpo.models.builder_info import DataInfo
 from hpo.models.builder_network import Network, examine, labels_for, loss_for
 from hpo.models.builder_progress import Progress
-from hpo.models.family import FitRequest, Fitted
+from hpo.models.family import FitRequest, Fitted, one_by_one
 from hpo.models.keras_runtime import prepare
 from hpo.models.stopping import inner_split, lacks_memory, require_finite
-from hpo.models.traced_fit import Run, n_rows, train_alone, train_together
-from hpo.models.traced_program import Program, Programs, why
+from hpo.models.traced_fit import Run, n_rows, train
+from hpo.models.traced_program import Programs
 from hpo.models.traced_step import Batch
 from hpo.models.vocabulary import ENTRIES, KERAS
 from hpo.records import Params, ParamValue, params_key
@@ -49,13 +49,6 @@ OPTIMIZER = (
     "rho",
 )
 """Hyperparameters of a Keras model that comes without an optimizer."""
-
-STACKED_FROM = {"tensorflow": 20, "jax": 20}
-"""Networks of one program from which on they are trained side by side.
-
-Measured on digits, dense networks: five side by side take TensorFlow as long as in
-turn, new programs longer; ten save a tenth. JAX takes several times as long for five.
-"""
 
 PROGRAMS = Programs()
 
@@ -125,13 +118,11 @@ class Training:
             self.progress,
         )
 
-    def fitted(self, engine: str, seconds: float | None = None) -> Fitted:
-        """Return the network, trained, after ``seconds`` (default: those until now)."""
-        if seconds is None:
-            seconds = time.perf_counter() - self.started
+    def fitted(self, engine: str) -> Fitted:
+        """Return the network, trained now."""
         return Fitted(
             model=self.network,
-            fit_seconds=seconds,
+            fit_seconds=time.perf_counter() - self.started,
             n_epochs=self.progress.n_epochs,
             best_epoch=self.progress.best_epoch,
             n_parameters=n_trainable(self.network.model),
@@ -143,7 +134,7 @@ class Training:
 def fit_each(
     begin: Callable[[FitRequest], Training | Fitted], requests: Sequence[FitRequest]
 ) -> list[Fitted | Exception]:
-    """Train a network for each request, side by side where that is faster.
+    """Train a network for each request, one after the other.
 
     Args:
         begin: Builds a network; a fitted one is a result already. It gives an equal one
@@ -155,73 +146,16 @@ def fit_each(
         thread, or why there is none: `TrialError` if the model does not fit the task,
         its loss became NaN or infinite, or its training fails.
     """
-    results: dict[int, Fitted | Exception] = {}
-    waiting: dict[Hashable, list[tuple[int, Training, Run]]] = {}
-    for index, request in enumerate(requests):
-        try:
-            begun = begin(request)
-            if isinstance(begun, Fitted):
-                results[index] = begun
-            elif len(requests) < stacked_from(begun.network.model):
-                results[index] = _fit_alone(begun, begin)
-            else:
-                # Its order of rows comes from seeds that the next model changes.
-                key = (begun.key, begun.batch_size, begun.course)
-                waiting.setdefault(key, []).append((index, begun, begun.run()))
-        except Exception as error:  # the contract: a failure is a result
-            results[index] = error
-    for alike in waiting.values():
-        indices, begun_all, runs = zip(*alike, strict=True)
-        results |= zip(indices, _fit_stack(begun_all, runs, begin), strict=True)
-    return [results[index] for index in range(len(requests))]
+
+    def fit(request: FitRequest) -> Fitted:
+        begun = begin(request)
+        return begun if isinstance(begun, Fitted) else _train(begun, begin)
+
+    return one_by_one(fit, requests)
 
 
-def stacked_from(model: Any) -> float:
-    """Return how many networks like ``model`` train faster together than in turn."""
-    import keras
-
-    if traced_choice.why_fit(model) or traced_choice.is_heavy(model):
-        return math.inf
-    return STACKED_FROM.get(keras.backend.backend(), math.inf)
-
-
-def _fit_stack(
-    begun: Sequence[Training],
-    runs: Sequence[Run],
-    begin: Callable[[FitRequest], Training | Fitted],
-) -> list[Fitted | Exception]:
-    started = time.perf_counter()
-    key = begun[0].key
-    reason = PROGRAMS.why_not(key)
-    program: Program | None = None
-    if reason is None and len(begun) >= stacked_from(begun[0].network.model):
-        try:
-            program = PROGRAMS.get(key, runs[0].model, runs[0].data)
-            reason = program.no_stack
-            if reason is None:
-                failed = train_together(program, runs)
-                seconds = (time.perf_counter() - started) / len(begun)
-                return [
-                    error or each.fitted("stacked", seconds)
-                    for each, error in zip(begun, failed, strict=True)
-                ]
-        except Exception as error:  # whatever the model does inside of a trace
-            reason = f"stacked {why(error)}"
-            if program is not None and not lacks_memory(error):
-                program.no_stack = reason
-    results: list[Fitted | Exception] = []
-    for each in begun:
-        try:
-            results.append(_fit_alone(_again(each, begin), begin, reason))
-        except Exception as error:  # the contract: a failure is a result
-            results.append(error)
-    return results
-
-
-def _fit_alone(
-    training: Training,
-    begin: Callable[[FitRequest], Training | Fitted],
-    because: str | None = None,
+def _train(
+    training: Training, begin: Callable[[FitRequest], Training | Fitted]
 ) -> Fitted:
     """Train one network, in a program if it has one."""
     reason = traced_choice.why_fit(training.network.model)
@@ -232,8 +166,7 @@ def _fit_alone(
     if reason is None:
         try:
             run = training.run()
-            program = PROGRAMS.get(key, run.model, run.data)
-            train_alone(program, run)
+            train(PROGRAMS.get(key, run.model, run.data), run)
         except TrialError:
             raise
         except Exception as error:  # whatever the model does inside of a trace
@@ -242,7 +175,7 @@ def _fit_alone(
             reason = PROGRAMS.refuse(key, error)
             training = _again(training, begin)
         else:
-            return training.fitted(f"scan: {because}" if because else "scan")
+            return training.fitted("scan")
     return _fit(training, reason)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from hpo.models.builder_keras import free_optimizer, make_room
 from hpo.models.stack_check import compiled, targets
-from hpo.models.stack_training import Member
+from hpo.models.stack_member import Member
 from hpo.models.stopping import require_finite
 
 

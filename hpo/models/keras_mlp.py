@@ -23,8 +23,9 @@ from hpo.models.keras_network import Architecture, bucket, build
 from hpo.models.keras_runtime import prepare
 from hpo.models.settings import Settings
 from hpo.models.stack_backend import Backend, make_backend
+from hpo.models.stack_member import PACKET, Member
 from hpo.models.stack_program import Programs, Recipe, StackProgram
-from hpo.models.stack_training import PACKET, Member, StackTraining
+from hpo.models.stack_training import StackTraining
 from hpo.models.stopping import lacks_memory
 from hpo.records import Params, ParamValue, Task
 from hpo.space import Space

@@ -39,7 +39,7 @@ class KerasTunerFamily:
     """
 
     group_limit = 1
-    group_matters = True
+    group_matters = False
     takes_arrays = True
     keeps: frozenset[str] = frozenset()
 

@@ -13,8 +13,9 @@ from hpo.models.family import FitRequest
 from hpo.models.keras_network import build, draw_kernels, kernels
 from hpo.models.settings import Settings
 from hpo.models.stack_backend import Backend
+from hpo.models.stack_member import Member
 from hpo.models.stack_program import StackProgram
-from hpo.models.stack_training import Member, StackTraining
+from hpo.models.stack_training import StackTraining
 from hpo.records import Params, Task
 
 if TYPE_CHECKING:

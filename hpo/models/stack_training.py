@@ -1,148 +1,25 @@
 """The course of a stack of networks: epochs, early stopping, curves and weights.
 
-Each network has rows, an order of rows, a rule to stop and random streams of its own,
-and comes out as if it had been alone. It knows no params and no family.
+Each network (`hpo.models.stack_member.Member`) comes out as if it had been alone.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import TrialError
-from hpo.models.family import FitRequest
-from hpo.models.keras_network import Architecture, bucket, draw_kernels, stream
-from hpo.models.settings import Settings
+from hpo.models.keras_network import stream
 from hpo.models.stack_backend import Backend
+from hpo.models.stack_dropout import dropout_data
+from hpo.models.stack_member import WATCH_PACKET, Member, fresh_weights, taken_out
 from hpo.models.stack_optimizers import fresh_slots, schedule, tuning
-from hpo.models.stack_program import SHIFTED, StackProgram, dropout_data
-from hpo.models.stopping import EarlyStopping, inner_split, require_finite
+from hpo.models.stack_program import SHIFTED, StackProgram
+from hpo.models.stopping import require_finite
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-PACKET = 8
-"""Batches are filled up to a multiple of this many rows.
-
-Vector instructions round some functions differently from the plain ones that are used
-for what is left over. With whole packets a network's last bits do not depend on its
-place in a stack.
-"""
-
-WATCH_PACKET = 64
-
-
-class Member:
-    """One network of a stack: what it is, its rows, and how far it is.
-
-    Args:
-        request: Its params, rows and seed.
-        backend: Keras' name of what it is trained on.
-
-    Attributes:
-        train: Positions of the rows to train on, int.
-        watched: Positions of the rows that early stopping watches; empty without it.
-        weights: Of the best epoch, or of the last one; in Keras' order.
-        curves: Values of each epoch.
-        error: Why it failed, or None.
-
-    Raises:
-        TrialError: There are too few rows to watch some.
-    """
-
-    def __init__(self, request: FitRequest, backend: str = "tensorflow") -> None:
-        import numpy as np
-
-        self.request = request
-        self.backend = backend
-        self.settings = Settings.of(request.params)
-        n_targets = 1 if request.y.ndim == 1 else request.y.shape[1]
-        self.architecture = Architecture.of(
-            self.settings,
-            request.X.shape[1],
-            request.task,
-            request.n_classes,
-            n_targets,
-        )
-        self.seed = self.settings.seed(request.seed)
-        self.stopping: EarlyStopping | None = None
-        self.train: NDArray[Any] = np.arange(len(request.y))
-        self.watched: NDArray[Any] = self.train[:0]
-        if self.settings.patience is not None:
-            self.stopping = EarlyStopping(self.settings.patience)
-            self.train, self.watched = inner_split(request.y, request.task, self.seed)
-        self.batch_size = min(self.settings.batch_size, len(self.train))
-        self.n_steps = -(-len(self.train) // self.batch_size)
-        self.weights: list[NDArray[Any]] = []
-        self.curves: dict[str, list[float]] = {"loss": []}
-        self.error: Exception | None = None
-        self._rng = np.random.default_rng(stream(self.seed, 1))
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """The widths of inputs, hidden layers and outputs as the stack has them."""
-        network = self.architecture
-        hidden = tuple(bucket(width, self.backend) for width in network.widths)
-        return (network.n_features, *hidden, network.n_outputs)
-
-    @property
-    def key(self) -> tuple[Any, ...]:
-        """What networks of one stack have in common, besides their recipe."""
-        watched = -(-len(self.watched) // WATCH_PACKET)
-        return self.sizes, self.batch_size, self.n_steps, watched
-
-    @property
-    def n_epochs(self) -> int:
-        return len(self.curves["loss"])
-
-    @property
-    def n_parameters(self) -> int:
-        """How many numbers training changes."""
-        sizes = (
-            self.architecture.n_features,
-            *self.architecture.widths,
-            self.architecture.n_outputs,
-        )
-        pairs = list(itertools.pairwise(sizes))
-        vectors = 2 if self.architecture.batch_norm else 1
-        hidden = sum(i * o + vectors * o for i, o in pairs[:-1])
-        return hidden + pairs[-1][0] * pairs[-1][1] + pairs[-1][1]
-
-    def next_batches(self, offset: int) -> NDArray[Any]:
-        """Shuffle the rows anew and deal them out, (steps, batch), filled up."""
-        import numpy as np
-
-        place = self._rng.permutation(len(self.train))
-        rows = self.train[place] + offset
-        width = -(-self.batch_size // PACKET) * PACKET
-        dealt = np.full((self.n_steps, width), self.train[0] + offset, "int32")
-        whole = len(rows) // self.batch_size
-        cut = whole * self.batch_size
-        dealt[:whole, : self.batch_size] = rows[:cut].reshape(whole, -1)
-        dealt[whole:, : len(rows) - cut] = rows[cut:]
-        return dealt
-
-    def counts(self) -> NDArray[Any]:
-        """Return the rows of each batch, (steps,), float32."""
-        import numpy as np
-
-        counts = np.full(self.n_steps, self.batch_size, "float32")
-        counts[-1] = len(self.train) - (self.n_steps - 1) * self.batch_size
-        return counts
-
-    def note(self, prefix: str, loss: float, accuracy: float) -> None:
-        """Add a point to the curves.
-
-        Raises:
-            TrialError: The loss is no number any more.
-        """
-        what = "loss of the inner split" if prefix else "loss"
-        require_finite(loss, len(self.curves["loss"]) + (not prefix), what)
-        self.curves.setdefault(f"{prefix}loss", []).append(loss)
-        if self.request.task == "classification":
-            self.curves.setdefault(f"{prefix}accuracy", []).append(accuracy)
 
 
 @dataclass
@@ -242,7 +119,7 @@ class StackTraining:
     def _fresh_state(self) -> Any:
         import numpy as np
 
-        stacks = [self._fresh_weights(self.members[k]) for k in self._slots]
+        stacks = [fresh_weights(self.members[k]) for k in self._slots]
         weights = [np.stack(arrays) for arrays in zip(*stacks, strict=True)]
         recipe, moving = self.program.recipe, []
         if recipe.batch_norm:
@@ -257,27 +134,6 @@ class StackTraining:
                 "step": np.int32(0),
             }
         )
-
-    def _fresh_weights(self, member: Member) -> list[NDArray[Any]]:
-        """Draw a network's weights and fill them up with zeros."""
-        import numpy as np
-
-        network, sizes = member.architecture, member.sizes
-        true = (network.n_features, *network.widths, network.n_outputs)
-        shapes = list(itertools.pairwise(true))
-        drawn = draw_kernels(shapes, member.settings.initializer, member.seed)
-        arrays: list[NDArray[Any]] = []
-        for layer, kernel in enumerate(drawn):
-            filled = np.zeros(sizes[layer : layer + 2], "float32")
-            filled[: kernel.shape[0], : kernel.shape[1]] = kernel
-            arrays.append(filled)
-            vector = np.zeros((1, sizes[layer + 1]), "float32")
-            if network.batch_norm and layer < len(network.widths):
-                gamma = vector.copy()
-                gamma[:, : kernel.shape[1]] = 1
-                arrays.append(gamma)
-            arrays.append(vector)
-        return arrays
 
     def _fresh_data(self) -> Any:
         import numpy as np
@@ -408,7 +264,7 @@ class StackTraining:
             if k not in networks:
                 continue
             member = self.members[k]
-            member.weights = _taken_out(
+            member.weights = taken_out(
                 member.architecture,
                 [w[place] for w in weights],
                 [m[place] for m in moving],
@@ -418,25 +274,3 @@ class StackTraining:
                     require_finite(float("nan"), member.n_epochs, "weight")
                 except TrialError as error:
                     self._fail(k, error)
-
-
-def _taken_out(
-    architecture: Architecture,
-    weights: list[NDArray[Any]],
-    moving: list[NDArray[Any]],
-) -> list[NDArray[Any]]:
-    """Return a network's own weights in Keras' order, without what fills it up."""
-    import numpy as np
-
-    taken: list[NDArray[Any]] = []
-    rows = architecture.n_features
-    for width in architecture.widths:
-        taken.append(weights.pop(0)[:rows, :width])
-        n_vectors = 2 if architecture.batch_norm else 1
-        taken += [weights.pop(0)[0, :width] for _ in range(n_vectors)]
-        if architecture.batch_norm:
-            taken += [moving.pop(0)[0, :width] for _ in range(2)]
-        rows = width
-    kernel, bias = weights
-    taken += [kernel[:rows], bias[0]]
-    return [np.array(array) for array in taken]

@@ -27,9 +27,6 @@ OWN_METHODS = (
 )
 """Methods of a model that ``fit`` would call; a program has Keras' own in it."""
 
-HEAVY = ("Conv", "Attention", "LSTM", "GRU", "RNN", "Bidirectional", "TimeDistributed")
-"""Layers that keep a processor busy by themselves: stacking them gains nothing."""
-
 NO_SETTINGS = (
     "_tracker",
     "_layers",
@@ -70,15 +67,6 @@ def _why_not_optimizer(optimizer: Any) -> str | None:
     ):
         return "loss scaling"
     return None
-
-
-def is_heavy(model: Any) -> bool:
-    """Tell whether a network is busy with its layers rather than with overhead."""
-    return any(
-        word in type(layer).__name__
-        for layer in model._flatten_layers()
-        for word in HEAVY
-    )
 
 
 def key_of(model: Any, batch: Batch, built_from: Hashable) -> Hashable:

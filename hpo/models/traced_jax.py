@@ -1,4 +1,4 @@
-"""Whole epochs of a training step compiled by JAX, for one network or a stack.
+"""Whole epochs of a training step compiled by JAX.
 
 The functions are those of `hpo.models.traced_tensorflow`, with the same arguments. JAX
 compiles for sizes of arrays, so full batches run in a loop of fixed length, and what is
@@ -41,60 +41,29 @@ class Epochs:
         self._rest = {
             name: jax.jit(partial(_stepped, step)) for name, step in each.items()
         }
-        self._full_stacks = {
-            name: jax.jit(jax.vmap(partial(_scanned, step)))
-            for name, step in each.items()
-        }
         self._results = jax.jit(self.step.results)
 
-    def train_one(
+    def train(
         self, state: State, data: Batch, order: Any, batch_size: int
     ) -> tuple[State, dict[str, Any]]:
         """Train one network for one epoch."""
-        state, metrics = self._one(
-            "train", state, self._fresh(), data, order, batch_size
-        )
-        return state, self._results(metrics)
+        return self._run("train", state, data, order, batch_size)
 
-    def test_one(
+    def test(
         self, state: State, data: Batch, batch_size: int
     ) -> tuple[State, dict[str, Any]]:
         """Measure one network; of the state, only that of seeds may change."""
-        order = _counted(data)
-        state, metrics = self._one(
-            "test", state, self._fresh(), data, order, batch_size
-        )
-        return state, self._results(metrics)
-
-    def train_many(
-        self, state: State, data: Batch, order: Any, sizes: Any, batch_size: int
-    ) -> tuple[State, dict[str, Any]]:
-        """Train a stack of networks for one epoch."""
-        return self._many("train", state, data, order, sizes, batch_size)
-
-    def test_many(
-        self, state: State, data: Batch, sizes: Any, batch_size: int
-    ) -> tuple[State, dict[str, Any]]:
-        """Measure a stack of networks."""
-        import jax
-
-        order = jax.vmap(_counted)(data)
-        return self._many("test", state, data, order, sizes, batch_size)
+        return self._run("test", state, data, _counted(data), batch_size)
 
     def _fresh(self) -> tuple[Any, ...]:
         import jax.numpy as jnp
 
         return tuple(jnp.asarray(value) for value in self.step.fresh_metrics)
 
-    def _one(
-        self,
-        name: str,
-        state: State,
-        metrics: Any,
-        data: Batch,
-        order: Any,
-        batch_size: int,
-    ) -> tuple[State, Any]:
+    def _run(
+        self, name: str, state: State, data: Batch, order: Any, batch_size: int
+    ) -> tuple[State, dict[str, Any]]:
+        metrics = self._fresh()
         n_full = len(order) // batch_size * batch_size
         if n_full <= FEW * batch_size:
             # A loop of another length would have to be compiled for it.
@@ -107,41 +76,7 @@ class Epochs:
         if n_full < len(order):
             rows = order[n_full:]
             state, metrics = self._rest[name](state, metrics, data, rows)
-        return state, metrics
-
-    def _many(
-        self,
-        name: str,
-        state: State,
-        data: Batch,
-        order: Any,
-        sizes: Any,
-        batch_size: int,
-    ) -> tuple[State, dict[str, Any]]:
-        import jax
-        import jax.numpy as jnp
-
-        lengths = [int(size) for size in sizes]
-        metrics = jax.tree.map(
-            lambda value: jnp.repeat(value[None], len(lengths), axis=0), self._fresh()
-        )
-        n_full = min(lengths) // batch_size * batch_size
-        if n_full:
-            rows = order[:, :n_full].reshape(len(lengths), -1, batch_size)
-            state, metrics = self._full_stacks[name](state, metrics, data, rows)
-        found = []
-        for index, length in enumerate(lengths):
-            own = taken((state, metrics, data, order), index)
-            alone, measured, rows_of, at = own
-            rest = at[n_full:length]
-            alone, measured = self._one(
-                name, alone, measured, rows_of, rest, batch_size
-            )
-            found.append((alone, self._results(measured)))
-        stacked: tuple[State, dict[str, Any]] = jax.tree.map(
-            lambda *each: jnp.stack(each), *found
-        )
-        return stacked
+        return state, self._results(metrics)
 
 
 def differentiate(loss: Callable[..., Any], variables: Any) -> tuple[Any, Any]:
@@ -191,14 +126,6 @@ def rows_on_device(data: Batch) -> Batch:
 
     rows: Batch = on_device(jax.tree.map(padded, data))
     return rows
-
-
-def taken(structure: Any, networks: Any) -> Any:
-    """Return some networks of a stack: several at a list, or one at an int."""
-    import jax
-    import numpy as np
-
-    return jax.tree.map(lambda tensor: tensor[np.asarray(networks)], structure)
 
 
 def _stepped(

@@ -50,8 +50,7 @@ class Program:
         # A few rows tell types and shapes: a program outlives the data.
         few = Batch(*(_rows_of(part, slice(0, 2)) for part in batch))
         self.epochs = self.backend.Epochs(model, few)
-        self.no_stack: str | None = None
-        self._is_checked = self._is_stack_checked = False
+        self._is_checked = False
 
     def start(self, model: Any) -> State:
         """Return the state that a new model starts from, arrays."""
@@ -80,7 +79,7 @@ class Program:
         order = order[: CHECKED_STEPS * batch_size]
         device = self.backend.on_device
         _calm(model.optimizer)
-        state, logs = self.epochs.train_one(
+        state, logs = self.epochs.train(
             device(self.start(model)),
             self.backend.rows_on_device(data),
             device(order),
@@ -112,44 +111,6 @@ class Program:
             raise NotTraceableError("self-check: weights differ from those of fit")
         self._is_checked = True
 
-    def check_stack(
-        self,
-        model: Any,
-        state: State,
-        data: Batch,
-        order: Any,
-        sizes: Any,
-        batch_size: int,
-    ) -> None:
-        """Train a few steps of a stack, and of its ends by themselves, once.
-
-        Arguments are as in ``train_many`` of the backend.
-
-        Raises:
-            NotTraceableError: The weights differ.
-        """
-        if self._is_stack_checked:
-            return
-        n_rows = CHECKED_STEPS * batch_size
-        few = sizes * 0 + min(n_rows, int(_arrays([sizes])[0].min()))
-        order = order[:, : int(_arrays([few])[0][0])]
-        together, _ = self.epochs.train_many(state, data, order, few, batch_size)
-        is_loose = _has_rounding_weights(model)
-        names = [v.name for v in model.trainable_variables]
-        for index in {0, len(_arrays([sizes])[0]) - 1}:
-            own = self.backend.taken((state, data, order), index)
-            alone, _ = self.epochs.train_one(*own, batch_size)
-            stacked = self.backend.taken(together, index)
-            for name, one, other in zip(
-                names,
-                _arrays(alone.trainable),
-                _arrays(stacked.trainable),
-                strict=True,
-            ):
-                if not _alike(one, other, is_loose and name in _LOOSE):
-                    raise NotTraceableError("self-check: networks of the stack differ")
-        self._is_stack_checked = True
-
 
 class Programs:
     """The programs of this process; the less recently used half goes when it is full.
@@ -175,7 +136,7 @@ class Programs:
         self._programs.pop(key, None)
         if len(self._refused) >= MAX_REFUSALS:
             self._refused.clear()
-        self._refused[key] = why(error)
+        self._refused[key] = _why(error)
         return self._refused[key]
 
     def get(self, key: Hashable, model: Any, batch: Batch) -> Program:
@@ -207,7 +168,7 @@ def backend_module() -> ModuleType:
     return traced_tensorflow
 
 
-def why(error: Exception) -> str:
+def _why(error: Exception) -> str:
     """Return why a model has no program, on one line."""
     said = one_line(str(error))
     return said if isinstance(error, NotTraceableError) else f"cannot be traced: {said}"

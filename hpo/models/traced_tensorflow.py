@@ -1,8 +1,6 @@
-"""Whole epochs of a training step in TensorFlow graphs, for one network or a stack.
+"""Whole epochs of a training step in TensorFlow graphs.
 
-Every function here takes and returns tensors. A stack trains its full batches side by
-side, and what is left of each network's rows in turn, as networks may differ in how
-many those are.
+Every function here takes and returns tensors.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ class Epochs:
         self._batch, self._unweighted = batch, batch._replace(weight=None)
         self._traced: dict[tuple[str, bool], Any] = {}
 
-    def train_one(
+    def train(
         self, state: State, data: Batch, order: Any, batch_size: int
     ) -> tuple[State, dict[str, Any]]:
         """Train one network for one epoch.
@@ -49,80 +47,41 @@ class Epochs:
         """
         import tensorflow as tf
 
-        run = self._get(self._train_one, data, stacked=False, order=True)
+        run = self._get(self._train, data, order=True)
         found: tuple[State, dict[str, Any]] = run(
             state, data, order, tf.constant(batch_size)
         )
         return found
 
-    def test_one(
+    def test(
         self, state: State, data: Batch, batch_size: int
     ) -> tuple[State, dict[str, Any]]:
         """Measure one network; of the state, only that of seeds may change."""
         import tensorflow as tf
 
-        run = self._get(self._test_one, data, stacked=False)
+        run = self._get(self._test, data)
         found: tuple[State, dict[str, Any]] = run(state, data, tf.constant(batch_size))
         return found
 
-    def train_many(
-        self, state: State, data: Batch, order: Any, sizes: Any, batch_size: int
-    ) -> tuple[State, dict[str, Any]]:
-        """Train a stack of networks for one epoch; the first axis is the networks.
-
-        Args:
-            state: Of the networks.
-            data: Their rows, padded to equal numbers.
-            order: As in `train_one`, padded, shape (k, n).
-            sizes: How many of each row of ``order`` count, shape (k,), int32.
-            batch_size: As in `train_one`.
-        """
-        import tensorflow as tf
-
-        run = self._get(self._train_many, data, stacked=True, order=True)
-        found: tuple[State, dict[str, Any]] = run(
-            state, data, order, sizes, tf.constant(batch_size)
-        )
-        return found
-
-    def test_many(
-        self, state: State, data: Batch, sizes: Any, batch_size: int
-    ) -> tuple[State, dict[str, Any]]:
-        """Measure a stack of networks; see `train_many`."""
-        import tensorflow as tf
-
-        run = self._get(self._test_many, data, stacked=True)
-        found: tuple[State, dict[str, Any]] = run(
-            state, data, sizes, tf.constant(batch_size)
-        )
-        return found
-
     def _get(
-        self,
-        body: Callable[..., Any],
-        data: Batch,
-        *,
-        stacked: bool,
-        order: bool = False,
+        self, body: Callable[..., Any], data: Batch, *, order: bool = False
     ) -> Any:
         # The rows that are watched have no weights.
         batch = self._batch if data.weight is not None else self._unweighted
         key = (body.__name__, data.weight is None)
         if key not in self._traced:
-            self._traced[key] = _traced(body, self._signature(batch, stacked, order))
+            self._traced[key] = _traced(body, self._signature(batch, order))
         return self._traced[key]
 
-    def _signature(self, batch: Batch, stacked: bool, order: bool) -> list[Any]:
+    def _signature(self, batch: Batch, order: bool) -> list[Any]:
         """Return the arguments of a function, with `tf.TensorSpec` for tensors."""
         import tensorflow as tf
 
-        lead = (None,) if stacked else ()
-
         def of_rows(array: Any) -> Any:
-            return tf.TensorSpec((*lead, None, *array.shape[1:]), array.dtype)
+            return tf.TensorSpec((None, *array.shape[1:]), array.dtype)
 
         def of_state(array: Any) -> Any:
-            return tf.TensorSpec((*lead, *array.shape), array.dtype)
+            return tf.TensorSpec(array.shape, array.dtype)
 
         state = self.step.state_of(self.step.model)
         flat, rebuild = _packed(batch)
@@ -131,9 +90,7 @@ class Epochs:
             rebuild([of_rows(array) for array in flat]),
         ]
         if order:
-            signature.append(tf.TensorSpec((*lead, None), tf.int64))
-        if stacked:
-            signature.append(tf.TensorSpec((None,), tf.int32))
+            signature.append(tf.TensorSpec((None,), tf.int64))
         return [*signature, tf.TensorSpec((), tf.int32)]
 
     def _fresh(self) -> tuple[Any, ...]:
@@ -141,111 +98,36 @@ class Epochs:
 
         return tuple(tf.constant(value) for value in self.step.fresh_metrics)
 
-    def _train_one(
+    def _train(
         self, state: State, data: Batch, order: Any, batch_size: Any
     ) -> tuple[State, dict[str, Any]]:
         import tensorflow as tf
 
         size = tf.shape(order)[0]
-        zero = tf.constant(0)
-        state, metrics = self._some(
-            state, self._fresh(), data, order, zero, size, batch_size
-        )
-        return state, self.step.results(metrics)
-
-    def _some(
-        self,
-        state: State,
-        metrics: Any,
-        data: Batch,
-        order: Any,
-        start: Any,
-        size: Any,
-        batch_size: Any,
-    ) -> tuple[State, Any]:
-        """Train one network from position ``start`` of its order to ``size``."""
-        import tensorflow as tf
 
         def body(at: Any, state: State, metrics: Any) -> tuple[Any, State, Any]:
             rows = order[at : tf.minimum(at + batch_size, size)]
             state, metrics = self.step.train(state, metrics, _gathered(data, rows))
             return at + batch_size, state, metrics
 
-        return _loop(body, start, size, state, metrics)
+        state, metrics = _loop(body, size, state, self._fresh())
+        return state, self.step.results(metrics)
 
-    def _test_one(
-        self, state: State, data: Batch, batch_size: Any, size: Any = None
+    def _test(
+        self, state: State, data: Batch, batch_size: Any
     ) -> tuple[State, dict[str, Any]]:
         import keras
         import tensorflow as tf
 
-        if size is None:
-            size = tf.shape(keras.tree.flatten(data.x)[0])[0]
+        size = tf.shape(keras.tree.flatten(data.x)[0])[0]
 
         def body(at: Any, state: State, metrics: Any) -> tuple[Any, State, Any]:
             rows = tf.range(at, tf.minimum(at + batch_size, size))
             state, metrics = self.step.test(state, metrics, _gathered(data, rows))
             return at + batch_size, state, metrics
 
-        state, metrics = _loop(body, tf.constant(0), size, state, self._fresh())
+        state, metrics = _loop(body, size, state, self._fresh())
         return state, self.step.results(metrics)
-
-    def _train_many(
-        self, state: State, data: Batch, order: Any, sizes: Any, batch_size: Any
-    ) -> tuple[State, dict[str, Any]]:
-        import tensorflow as tf
-
-        n_networks = tf.shape(sizes)[0]
-        n_full = (tf.reduce_min(sizes) // batch_size) * batch_size
-        metrics = tuple(
-            tf.repeat(value[tf.newaxis], n_networks, axis=0) for value in self._fresh()
-        )
-
-        def body(at: Any, state: State, metrics: Any) -> tuple[Any, State, Any]:
-            rows = order[:, at : at + batch_size]
-            batch = _gathered(data, rows, axes=1)
-            flat, rebuild = _packed((state, metrics, batch))
-            after = tf.vectorized_map(
-                lambda each: _packed(self.step.train(*rebuild(each)))[0], flat
-            )
-            _, back = _packed((state, metrics))
-            return (at + batch_size, *back(after))
-
-        state, metrics = _loop(body, tf.constant(0), n_full, state, metrics)
-        flat, rebuild = _packed((state, metrics, data, order, sizes))
-
-        def rest(each: Any) -> Any:
-            state, metrics, data, order, size = rebuild(each)
-            state, metrics = self._some(
-                state, metrics, data, order, n_full, size, batch_size
-            )
-            return _packed((state, self.step.results(metrics)))[0]
-
-        return self._mapped(rest, flat, state)
-
-    def _test_many(
-        self, state: State, data: Batch, sizes: Any, batch_size: Any
-    ) -> tuple[State, dict[str, Any]]:
-        flat, rebuild = _packed((state, data, sizes))
-
-        def each_one(each: Any) -> Any:
-            state, data, size = rebuild(each)
-            return _packed(self._test_one(state, data, batch_size, size))[0]
-
-        return self._mapped(each_one, flat, state)
-
-    def _mapped(
-        self, body: Callable[[Any], Any], flat: Any, state: State
-    ) -> tuple[State, dict[str, Any]]:
-        """Run ``body`` for each network in turn; it returns a state and results."""
-        import tensorflow as tf
-
-        results = self.step.results(self._fresh())
-        _, back = _packed((state, results))
-        kinds = [tensor.dtype for tensor in _packed((state, results))[0]]
-        found = tf.map_fn(body, flat, fn_output_signature=kinds, parallel_iterations=1)
-        state, results = back(found)
-        return state, results
 
 
 def on_device(structure: Any) -> Any:
@@ -260,14 +142,6 @@ def rows_on_device(data: Batch) -> Batch:
     """Return rows to train on as tensors."""
     rows: Batch = on_device(data)
     return rows
-
-
-def taken(structure: Any, networks: Any) -> Any:
-    """Return some networks of a stack: several at a list, or one at an int."""
-    import tensorflow as tf
-
-    flat, rebuild = _packed(structure)
-    return rebuild([tf.gather(tensor, networks) for tensor in flat])
 
 
 def differentiate(loss: Callable[..., Any], variables: Any) -> tuple[Any, Any]:
@@ -322,13 +196,11 @@ def _traced(body: Callable[..., Any], signature: list[Any]) -> Callable[..., Any
     return call
 
 
-def _gathered(data: Batch, rows: Any, axes: int = 0) -> Batch:
+def _gathered(data: Batch, rows: Any) -> Batch:
     import tensorflow as tf
 
     flat, rebuild = _packed(data)
-    gathered: Batch = rebuild(
-        [tf.gather(tensor, rows, batch_dims=axes, axis=axes) for tensor in flat]
-    )
+    gathered: Batch = rebuild([tf.gather(tensor, rows) for tensor in flat])
     return gathered
 
 
@@ -348,9 +220,9 @@ def _packed(structure: Any) -> tuple[list[Any], Callable[[Any], Any]]:
 
 
 def _loop(
-    body: Callable[..., Any], start: Any, end: Any, state: State, metrics: Any
+    body: Callable[..., Any], end: Any, state: State, metrics: Any
 ) -> tuple[State, Any]:
-    """Run ``body`` from ``start`` until ``end``, one iteration at a time."""
+    """Run ``body`` from position 0 until ``end``, one iteration at a time."""
     import tensorflow as tf
 
     flat, rebuild = _packed((state, metrics))
@@ -360,7 +232,10 @@ def _loop(
         return (at, *_packed((state, metrics))[0])
 
     _, *tensors = tf.while_loop(
-        lambda at, *_: at < end, step, (start, *flat), parallel_iterations=1
+        lambda at, *_: at < end,
+        step,
+        (tf.constant(0), *flat),
+        parallel_iterations=1,
     )
     state, metrics = rebuild(tensors)
     return state, metrics

@@ -8,10 +8,10 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
-from stack_samples import program_of, request
+from stack_samples import request
 
 from hpo.models.keras_network import bucket, draw_kernels, stream
-from hpo.models.stack_training import Member, StackTraining
+from hpo.models.stack_member import Member, fresh_weights
 from hpo.models.vocabulary import ENTRIES
 
 pytestmark = pytest.mark.keras
@@ -55,8 +55,7 @@ def test_initial_weights_follow_seed_and_layer():
 def test_what_is_filled_up_is_drawn_with_its_true_sizes(batch_norm):
     params = {"hidden_layers": 2, "units_0": 3, "units_1": 20, "batch_norm": batch_norm}
     member = Member(request("multiclass", {**params, "initializer": "he_uniform"}))
-    training = StackTraining([member], *program_of(member))
-    kernels = [w for w in training._fresh_weights(member) if w.shape[0] > 1]
+    kernels = [w for w in fresh_weights(member) if w.shape[0] > 1]
     sizes = [4, 3, 20, 3]
     assert [kernel.shape for kernel in kernels] == [(4, 16), (16, 32), (32, 3)]
     drawn = draw_kernels(list(itertools.pairwise(sizes)), "he_uniform", member.seed)

@@ -11,8 +11,8 @@ from hpo.models.keras_mlp import KerasMlp
 from hpo.models.keras_runtime import prepare
 from hpo.models.stack_backend import make_backend
 from hpo.models.stack_check import mismatch
+from hpo.models.stack_member import Member
 from hpo.models.stack_program import Programs, Recipe, StackProgram
-from hpo.models.stack_training import Member
 
 pytestmark = pytest.mark.keras
 

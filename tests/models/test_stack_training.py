@@ -11,9 +11,10 @@ from stack_samples import (
     train,
 )
 
-from hpo.models import keras_mlp, stack_backend, stack_training
+from hpo.models import keras_mlp, stack_backend, stack_member
 from hpo.models.keras_mlp import KerasMlp
-from hpo.models.stack_training import Member, StackTraining
+from hpo.models.stack_member import Member
+from hpo.models.stack_training import StackTraining
 
 pytestmark = pytest.mark.keras
 
@@ -91,7 +92,7 @@ def test_rows_and_weights_of_neighbours_may_be_others():
 
 
 def test_a_network_in_a_wider_stack_is_that_of_its_true_width_by_fit(monkeypatch):
-    monkeypatch.setattr(stack_training, "bucket", lambda width, *_: 48)
+    monkeypatch.setattr(stack_member, "bucket", lambda width, *_: 48)
     for activation in ("sigmoid", "softplus"):
         params = {**BASE, "dropout": 0.0, "activation": activation, "units": 5}
         assert_trained_as_by_fit(request("multiclass", {**params, "epochs": 2}))
@@ -100,7 +101,7 @@ def test_a_network_in_a_wider_stack_is_that_of_its_true_width_by_fit(monkeypatch
 def test_how_far_a_layer_is_filled_up_changes_nothing_but_rounding(monkeypatch):
     wanted = request("multiclass", {**BASE, "units": 5, "dropout": 0.4})
     (narrow,) = train([wanted])
-    monkeypatch.setattr(stack_training, "bucket", lambda width, *_: 48)
+    monkeypatch.setattr(stack_member, "bucket", lambda width, *_: 48)
     (wide,) = train([wanted])
     # The same masks, or the weights would be far apart.
     for ours, theirs in zip(narrow.weights, wide.weights, strict=True):

@@ -7,7 +7,7 @@ import pytest
 from builder_samples import TASKS, X_iris, fit, request, y_iris
 
 from hpo.errors import TrialError
-from hpo.models import FitRequest, builder_keras
+from hpo.models import builder_keras
 
 pytestmark = pytest.mark.keras
 
@@ -195,92 +195,21 @@ def test_frozen_layers_do_not_move(code, programs):
     np.testing.assert_array_equal(bias, start[1])
 
 
-def folds(n, **params):
-    """Requests for parts of iris of different sizes."""
-    return [
-        request(
-            "multiclass",
-            seed=k,
-            X=np.delete(X_iris, slice(k * 9, k * 9 + 20 + k % 2), axis=0),
-            y=np.delete(y_iris, slice(k * 9, k * 9 + 20 + k % 2)),
-            **params,
-        )
-        for k in range(n)
-    ]
-
-
-@pytest.mark.slow
-def test_a_group_agrees_with_its_networks_by_themselves(code, programs, monkeypatch):
+def test_a_network_that_diverges_leaves_the_others_of_its_program_as_they_are(
+    code, programs
+):
     family = code.family(model("keras.layers.Dropout(0.3),"))
-    options = {"epochs": 30, "patience": 2, "learning_rate": 0.05, "batch_size": 32}
-    requests = folds(4, **options)
-    alone = [family.fit_group([each])[0] for each in requests]
-    monkeypatch.setitem(builder_keras.STACKED_FROM, "tensorflow", 2)
-    together = family.fit_group(requests)
-    assert [kind(each) for each in alone] == ["scan"] * 4
-    assert [kind(each) for each in together] == ["stacked"] * 4
-    # Some end earlier than others, which must not be seen in those that go on.
-    assert len({each.n_epochs for each in together}) > 1
-    for one, other in zip(alone, together, strict=True):
-        assert one.n_epochs == other.n_epochs
-        assert one.best_epoch == other.best_epoch
-        for name, curve in one.curves.items():
-            np.testing.assert_allclose(curve, other.curves[name], rtol=1e-4)
-        np.testing.assert_allclose(
-            one.model.predict_proba(X_iris),
-            other.model.predict_proba(X_iris),
-            atol=1e-4,
-        )
-    again = family.fit_group(requests)
-    for one, other in zip(together, again, strict=True):
+    requests = [request("multiclass", seed=k) for k in (1, 2)]
+    quiet = family.fit_group(requests)
+    bad = request("multiclass", seed=3, X=X_iris * np.inf)
+    first, failed, last = family.fit_group([requests[0], bad, requests[1]])
+    assert isinstance(failed, TrialError)
+    assert failed.kind == "nan"
+    assert len(programs) == 1
+    for one, other in zip(quiet, (first, last), strict=True):
+        assert kind(one) == kind(other) == "scan"
         np.testing.assert_array_equal(
             one.model.predict_proba(X_iris), other.model.predict_proba(X_iris)
-        )
-
-
-@pytest.mark.slow
-def test_a_network_of_a_group_that_diverges_fails_alone(code, programs, monkeypatch):
-    monkeypatch.setitem(builder_keras.STACKED_FROM, "tensorflow", 2)
-    family = code.family(model())
-    requests = folds(3, epochs=4)
-    quiet = family.fit_group(requests)
-    bad = FitRequest(
-        {"epochs": 4},
-        requests[1].X * np.inf,
-        requests[1].y,
-        "classification",
-        3,
-        requests[1].seed,
-    )
-    found = family.fit_group([requests[0], bad, requests[2]])
-    assert isinstance(found[1], TrialError)
-    assert found[1].kind == "nan"
-    for place in (0, 2):
-        assert kind(found[place]) == "stacked"
-        np.testing.assert_array_equal(
-            found[place].model.predict_proba(X_iris),
-            quiet[place].model.predict_proba(X_iris),
-        )
-
-
-@pytest.mark.slow
-def test_what_cannot_be_stacked_trains_in_turn(code, programs, monkeypatch):
-    from hpo.models.traced_tensorflow import Epochs
-
-    monkeypatch.setitem(builder_keras.STACKED_FROM, "tensorflow", 2)
-
-    def refused(self, *_):
-        raise NotImplementedError("No pfor vectorization")
-
-    monkeypatch.setattr(Epochs, "train_many", refused)
-    family = code.family(model("keras.layers.Dropout(0.3),"))
-    requests = folds(2)
-    together = family.fit_group(requests)
-    for each, alone in zip(together, requests, strict=True):
-        assert kind(each) == ("scan: stacked cannot be traced: No pfor vectorization")
-        (expected,) = family.fit_group([alone])
-        np.testing.assert_array_equal(
-            each.model.predict_proba(X_iris), expected.model.predict_proba(X_iris)
         )
 
 
@@ -315,7 +244,7 @@ def test_a_lack_of_memory_is_the_trial_s_and_not_its_program_s(
         def fail(*arguments):
             raise MemoryError
 
-        patch.setattr(Epochs, "train_one", fail)
+        patch.setattr(Epochs, "train", fail)
         (failed,) = family.fit_group([request("multiclass", epochs=1)])
     assert isinstance(failed, Exception)
     assert kind(fit(family, "multiclass", epochs=1)) == "scan"

@@ -1,4 +1,4 @@
-"""Compiled epochs against Keras' own ``fit``: layers, optimizers and stacks."""
+"""Compiled epochs against Keras' own ``fit``: layers, optimizers and weights."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ OPTIMIZERS = {
 }
 
 
-def built(network="dense", optimizer=None, seed=1):
+def built(network="dense", optimizer=None):
     import keras
 
     keras.utils.clear_session(free_memory=False)
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(1)
     parts = NETWORKS[network](keras.layers)
     last = keras.layers.Dense(3, "softmax")
     model = keras.Sequential([keras.Input((16,)), *parts, last])
@@ -111,8 +111,8 @@ def by_program(model, n=N, weight=None):
     state = backend.on_device(epochs.step.state_of(model))
     data, watched = backend.on_device((rows, Batch(X, y)))
     for order in orders:
-        state, logs = epochs.train_one(state, data, backend.on_device(order), BATCH)
-        state, seen = epochs.test_one(state, watched, BATCH)
+        state, logs = epochs.train(state, data, backend.on_device(order), BATCH)
+        state, seen = epochs.test(state, watched, BATCH)
     logs |= {f"val_{name}": value for name, value in seen.items()}
     return [np.asarray(v) for v in (*state.trainable, *state.others)], logs
 
@@ -142,59 +142,3 @@ def test_weights_of_rows_count_as_in_fit_in_the_last_batch_too(n_rows):
     weight = RNG.uniform(0.1, 2, size=len(X)).astype("float32")
     found = by_program(built(), n_rows, weight)
     assert_alike(found, by_fit(built(), n_rows, weight))
-
-
-def stacked(network, seeds, sizes, rate=None):
-    """Train two epochs of networks side by side; return their states and logs."""
-    from hpo.models import traced_tensorflow as backend
-
-    orders, starts, epochs = [], [], None
-    for seed, size in zip(seeds, sizes, strict=True):
-        model = built(network, seed=seed)
-        if rate is not None and seed in rate:
-            model.optimizer.learning_rate = rate[seed]
-        order = backend.orders(size, 1)[0]
-        orders.append(np.pad(order, (0, len(X) - size)))
-        epochs = epochs or backend.Epochs(model, Batch(X, y))
-        starts.append(epochs.step.state_of(model))
-    stack = type(starts[0])(
-        *(
-            tuple(np.stack(each) for each in zip(*part, strict=True))
-            for part in zip(*starts, strict=True)
-        )
-    )
-    n = len(seeds)
-    rows = Batch(np.stack([X] * n), np.stack([y] * n))
-    given = (stack, rows, np.stack(orders), np.array(sizes, "int32"))
-    state, data, order, sizes = backend.on_device(given)
-    for _ in range(2):
-        state, logs = epochs.train_many(state, data, order, sizes, BATCH)
-        full = sizes * 0 + len(X)
-        state, seen = epochs.test_many(state, data, full, BATCH)
-    logs |= {f"val_{name}": value for name, value in seen.items()}
-    return [
-        (
-            [np.asarray(v[k]) for v in (*state.trainable, *state.others)],
-            {name: value[k] for name, value in logs.items()},
-        )
-        for k in range(n)
-    ]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("network", ["dropout", "convolution"])
-def test_each_network_of_a_stack_is_as_by_fit_whatever_its_number_of_rows(network):
-    seeds, sizes = (1, 2, 3), (75, 74, 40)
-    found = stacked(network, seeds, sizes)
-    for each, seed, size in zip(found, seeds, sizes, strict=True):
-        assert_alike(each, by_fit(built(network, seed=seed), size), 1e-5)
-
-
-@pytest.mark.slow
-def test_a_network_that_diverges_leaves_its_neighbours_as_they_are_to_the_bit():
-    quiet = stacked("dropout", (1, 2, 3), (75, 75, 75))
-    beside = stacked("dropout", (1, 2, 3), (75, 75, 75), rate={2: np.inf})
-    assert not np.isfinite(beside[1][0][0]).all()
-    for place in (0, 2):
-        for one, other in zip(quiet[place][0], beside[place][0], strict=True):
-            np.testing.assert_array_equal(one, other)
