@@ -17,7 +17,23 @@ EXAMPLES = {
     "list": ["hpo list", "hpo list --format json"],
     "show": ["hpo show digits", "hpo show digits --watch"],
     "trials": ["hpo trials digits", "hpo trials digits --format csv > trials.csv"],
-    "best": ["hpo best digits", "hpo best digits --format json"],
+    "best": [
+        "hpo best digits",
+        "hpo best digits --test",
+        "hpo best digits --format json",
+    ],
+    "report": ["hpo report digits", "hpo report digits -o digits.html"],
+    "compare": [
+        "hpo compare digits digits-random",
+        "hpo compare studies/wine-forest.yaml --strategies grid,random,bayesian --trials 12",
+    ],
+    "export": [
+        "hpo export digits --to model",
+        "hpo export digits --to model --trial 3 --register digits",
+    ],
+    "predict": [
+        "hpo predict model new.csv -o predictions.csv",
+    ],
     "delete": ["hpo delete digits"],
     "sync": [
         "hpo sync",
@@ -47,6 +63,10 @@ GUIDES = (
     ("your-own-network.md", "a Python function that builds the network"),
     ("keras-tuner.md", "a `build(hp)` function or a HyperModel, unchanged"),
     ("python.md", "`import hpo`: the same without files"),
+    ("results.md", "which trial to take, how good it really is, and why"),
+    ("report.md", "the page of a study: what is on it and how to read it"),
+    ("export.md", "the fitted model, and predictions for new rows"),
+    ("compare.md", "studies and strategies side by side"),
     ("mlflow.md", "what MLflow shows of a study, when, and what it never gets"),
     (
         "trained-together.md",

@@ -3,7 +3,3 @@
 Functions of records alone: no data, no model and no code of the user's is needed, as
 the store keeps what the rows were and what every fold predicted.
 """
-
-from hpo.analysis.result import StudyResult, study_result
-
-__all__ = ["StudyResult", "study_result"]

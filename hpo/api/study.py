@@ -8,10 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpo.analysis.choosing import chosen, chosen_by
+from hpo.analysis.result import StudyResult, study_result
 from hpo.errors import StoreError, StudyError
 from hpo.evaluation.objective import NEGATIVE
 from hpo.records import FoldResult, StudyRecord, Trial
-from hpo.report.tables import best_trial, counted, trial_rows
+from hpo.report.results import stored_result
+from hpo.report.tables import counted, defaults_trial, trial_rows
 from hpo.space import Space
 from hpo.spec.hyperparameters import read_space
 from hpo.store import MANUAL, Store, masked
@@ -20,6 +23,8 @@ from hpo.user_code import OBJECTIVE, kind_of
 if TYPE_CHECKING:
     import optuna
     import pandas as pd
+
+    from hpo.export import ExportedModel
 
 DEFAULT_STORE = "sqlite:///hpo.db"
 Read = Callable[[], tuple[StudyRecord, Sequence[Trial]]]
@@ -113,12 +118,14 @@ class Study:
         return _with_sign_changed(trial, self.record.metric)
 
     def _best(self, trials: Sequence[Trial]) -> Trial | None:
-        best = best_trial(trials)
+        best = chosen(trials, chosen_by(self.record))
         return None if best is None else self.in_own_units(best)
 
     @property
     def best_trial(self) -> Trial:
-        """The complete trial with the best score, the earliest of equals.
+        """The complete trial to take: by mean, the earliest of equals.
+
+        With ``select: one-se`` it is the simplest within a standard error of that one.
 
         Raises:
             StudyError: No trial is complete.
@@ -142,6 +149,101 @@ class Study:
         score = self.best_trial.score
         assert score is not None
         return score
+
+    def result(self) -> StudyResult:
+        """Return how good the best trial really is, and why.
+
+        Scores are those of the store, in which greater is better: those of a minimised
+        objective have their sign changed.
+
+        Raises:
+            StudyError: No trial is complete.
+        """
+        if self._store is not None:
+            result = stored_result(self._store, self.name)
+        else:
+            study, trials = self._read()
+            result = study_result(
+                study,
+                trials,
+                rows=None,
+                predicted=lambda numbers: [t for t in trials if t.number in numbers],
+                defaults=defaults_trial(study.document, trials),
+            )
+        if result is None:
+            raise StudyError(f"study {self.name!r} has no complete trial")
+        return result
+
+    def score_test(
+        self, *, again: bool = False, allow_modules: Sequence[str] = ()
+    ) -> float:
+        """Return what the best trial scores on the held-out test part.
+
+        It is trained once more on all training rows, the first time; the score is
+        stored with its time, and returned from then on.
+
+        Args:
+            again: Look although another trial was scored there before, or train this
+                one once more; every look is counted.
+            allow_modules: Installed packages whose code the study may name.
+
+        Raises:
+            StudyError: There is no test part, no complete trial, or another trial was
+                scored already; or the data are not those of a study file.
+            TrialError: Training failed.
+        """
+        from hpo.study.stored import stored_study as prepare_stored
+        from hpo.study.test_part import score_test
+
+        store = self._stored("scored on its test part")
+        trial = chosen(store.trials(self.name), chosen_by(self.record))
+        if trial is None:
+            raise StudyError(f"study {self.name!r} has no complete trial")
+        prepared = prepare_stored(store, self.name, allowed_modules=allow_modules)
+        return score_test(prepared, store, trial, again=again).score
+
+    def report(self, file: str | Path | None = None) -> Path:
+        """Write one HTML file about the study; it works offline.
+
+        Args:
+            file: Where; default the study's name with ``.html`` in this folder.
+        """
+        from hpo.report.study_report import report_file
+
+        return report_file(self._stored("reported on"), self.name, file)
+
+    def export(
+        self,
+        folder: str | Path,
+        trial: int | None = None,
+        *,
+        allow_modules: Sequence[str] = (),
+    ) -> ExportedModel:
+        """Train a trial on all training rows and write the model to a folder.
+
+        Args:
+            folder: New, or empty; `hpo.load_model` loads it.
+            trial: Number of a complete trial; None for the best one.
+            allow_modules: Modules whose code the study or the model is made of.
+
+        Returns:
+            The model, loaded.
+
+        Raises:
+            HpoError: The folder is taken, the data have changed, or training failed.
+        """
+        from hpo.api.exported import export
+
+        store = self._stored("exported")
+        return export(store, self.name, folder, trial, allow_modules)
+
+    def _stored(self, what: str) -> Store:
+        if self._store is None:
+            raise StudyError(
+                f"study {self.name!r} is in memory and cannot be {what}; give it a "
+                f"store: store='sqlite:///hpo.db'"
+            )
+        return self._store
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row for each trial that counts, named as in ``cv_results_``.

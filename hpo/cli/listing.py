@@ -20,10 +20,9 @@ from hpo.cli.console import (
     write_csv,
     write_json,
 )
-from hpo.cli.exit_codes import NO_SUCCESS
 from hpo.errors import StoreError
 from hpo.records import StudyRecord, StudySummary, Trial
-from hpo.report.tables import Row, best_row, counted, study_row, trial_rows
+from hpo.report.tables import Row, counted, study_row, trial_rows
 from hpo.store import MANUAL, Store, masked
 
 
@@ -210,53 +209,6 @@ def _print_space(study: StudyRecord) -> None:
     for name, given in study.document["space"].items():
         made.add_row(clean(name), hyperparameter_words(given, value))
     out().print(made)
-
-
-def show_best(name: str, store_url: str, format_: Format) -> int:
-    """Print the best trial; return the exit code."""
-    store = open_store(store_url)
-    study, trials = store.study(name), store.trials(name)
-    row = best_row(trials, store.origin(name))
-    if row is None:
-        say(f"study {name!r} has no successful trial yet", style="yellow")
-        return NO_SUCCESS
-    if format_ is Format.JSON:
-        write_json(row)
-    elif format_ is Format.CSV:
-        write_csv([row])
-    else:
-        best_table(name, study.metric, row, trials)
-    return 0
-
-
-def best_table(name: str, metric: str, row: Row, trials: Sequence[Trial]) -> None:
-    """Print the best trial beside the family's defaults."""
-    defaults = row["defaults_score"]
-    score, std = row["mean_test_score"], row["std_test_score"]
-    title = (
-        f"{clean(name)}: best is trial {row['number']}, "
-        f"{metric} {number(score)} +- {number(std)}"
-    )
-    beside = defaults is not None and row["number"] != 0
-    columns = ("hyperparameter", "best", *(("defaults",) if beside else ()))
-    out().print(clean(title))
-    made = table(None, *columns)
-    first = trials[0].params if trials else {}
-    for key in dict.fromkeys([*row["params"], *(first if beside else ())]):
-        cells = [_param(row["params"], key), *([_param(first, key)] if beside else [])]
-        made.add_row(clean(key), *cells)
-    if beside:
-        made.add_row("", "")
-        made.add_row(metric, number(score), number(defaults))
-        train = [trials[n].train_score for n in (row["number"], 0)]
-        if any(score is not None for score in train):
-            made.add_row("on training rows", *(number(score) for score in train))
-    out().print(made)
-    if beside:
-        gain = score - defaults
-        out().print(f"gain over the family's defaults: {gain:+.4f}", markup=False)
-    elif defaults is not None:
-        out().print("nothing tried was better than the family's defaults")
 
 
 def _param(params: Any, key: str) -> str:

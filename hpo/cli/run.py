@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hpo.analysis.choosing import chosen
+from hpo.cli.best import best_table
 from hpo.cli.console import (
     Format,
     clean,
@@ -22,7 +23,6 @@ from hpo.cli.console import (
     write_json,
 )
 from hpo.cli.exit_codes import INTERRUPTED, NO_SUCCESS
-from hpo.cli.listing import best_table
 from hpo.cli.progress import ProgressBar
 from hpo.cli.tracking import sending, store_option, tracking_address
 from hpo.errors import Problem, SpecError
@@ -210,7 +210,7 @@ def _conclude(
     )
     if n_failed:
         say(f"failures: {causes(outcome.counted)}", style="yellow")
-    row = best_row(outcome.trials, store.origin(spec.name))
+    row = best_row(outcome.trials, store.origin(spec.name), spec.select)
     if row is not None:
         if format_ is Format.TABLE:
             best_table(spec.name, prepared.plan.metric, row, outcome.trials)
@@ -224,6 +224,8 @@ def _conclude(
     if outcome.state == "interrupted":
         say("run the same command again to go on")
         return INTERRUPTED
+    if row is not None:
+        say(f"how good it really is: hpo best {_quoted(spec.name)}{option}")
     say(f"all trials: hpo trials {_quoted(spec.name)}{option}")
     return NO_SUCCESS if row is None else 0
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hpo.analysis.choosing import MEAN, best_by_mean, chosen
 from hpo.records import StudySummary, Trial
 
 Row = dict[str, Any]
@@ -21,8 +22,7 @@ def counted(trials: Sequence[Trial]) -> list[Trial]:
 
 def best_trial(trials: Sequence[Trial]) -> Trial | None:
     """Return the complete trial with the greatest score, the earliest of equals."""
-    complete = [trial for trial in counted(trials) if trial.score is not None]
-    return max(complete, key=lambda t: (t.score or 0.0, -t.number), default=None)
+    return best_by_mean(trials)
 
 
 def trial_rows(trials: Sequence[Trial], n_folds: int) -> list[Row]:
@@ -69,14 +69,17 @@ def manual_row(
     }
 
 
-def best_row(trials: Sequence[Trial], origin: Mapping[str, Any]) -> Row | None:
-    """Return what is known about the best trial, or None if none is complete.
+def best_row(
+    trials: Sequence[Trial], origin: Mapping[str, Any], rule: str = MEAN
+) -> Row | None:
+    """Return what is known about the trial to take, or None if none is complete.
 
     Args:
         trials: Of one study.
         origin: The study document that trial 0 was proposed by.
+        rule: How it is chosen: ``mean`` or ``one-se``.
     """
-    best = best_trial(trials)
+    best = chosen(trials, rule)
     if best is None:
         return None
     first = defaults_trial(origin, trials)

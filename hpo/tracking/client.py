@@ -77,6 +77,10 @@ class Client:
         """Whether calls go over HTTP, where several at once are faster."""
         return self.uri.startswith(("http://", "https://"))
 
+    def call(self, name: str, work: Callable[[], T]) -> T:
+        """Do what talks to MLflow; whatever it raises becomes a `TrackingError`."""
+        return self._call(name, work)
+
     def _call(self, name: str, work: Callable[[], T]) -> T:
         from mlflow.exceptions import MlflowException
 

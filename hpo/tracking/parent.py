@@ -21,6 +21,7 @@ from hpo.tracking.names import without_secrets
 RENEW_SECONDS = 5.0
 ARTIFACT_SECONDS = 60.0
 MAX_DIGEST = 36
+ENDED = ("complete", "failed", "cancelled")
 MAX_SHOWN = 30
 """Hyperparameters in the description."""
 
@@ -162,7 +163,11 @@ class Parent:
     ) -> dict[str, Any]:
         """Replace the artifacts if anything in them has changed."""
         there = [(t.number, t.state, t.beyond_stop) for t in search]
-        digest = _digest([there, state, study.text])
+        facts: list[object] = [there, state, study.text]
+        if state in ENDED:
+            # The report tells of them, and they come after the end.
+            facts.append(len(self._store.test_looks(study.name)))
+        digest = _digest(facts)
         if digest == told.get("artifacts"):
             return dict(told)
         try:
@@ -195,7 +200,16 @@ class Parent:
         if best is not None:
             whole = json.dumps(best, indent=2, ensure_ascii=False)
             texts["best.json"] = without_secrets(whole)
+        if state in ENDED:
+            texts["report.html"] = self._report(study.name)
         return texts
+
+    def _report(self, name: str) -> str:
+        """Return the page about all that came of a study that has ended."""
+        from hpo.report.study_facts import read_facts
+        from hpo.report.study_report import report_page
+
+        return report_page(read_facts(self._store, name).with_texts(without_secrets))
 
 
 def _without_secrets(trial: Trial) -> Trial:

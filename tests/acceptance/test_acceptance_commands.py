@@ -367,7 +367,7 @@ def test_names_in_brackets_are_shown_as_they_are(hpo, edit):
 @pytest.mark.parametrize(
     ("kind", "training", "line"),
     [
-        ("keras", "scan: its layers cannot be stacked", "tensorflow; scan: its layers"),
+        ("keras", "fit: custom train_step", "tensorflow; fit: custom"),
         ("keras", None, "Keras on tensorflow\n"),
         ("scikit-learn", None, None),
     ],

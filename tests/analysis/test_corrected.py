@@ -18,10 +18,10 @@ from analysis_samples import (
 )
 from sklearn.metrics import f1_score, r2_score
 
-from hpo.analysis import drawn_rows
 from hpo.analysis.choosing import best_by_mean
 from hpo.analysis.corrected import corrected_score
 from hpo.analysis.drawing import Draws
+from hpo.analysis.result import drawn_rows
 from hpo.records import StudyRows, Trial, judge
 
 

@@ -16,8 +16,8 @@ from analysis_samples import (
 )
 
 import hpo
-from hpo.analysis import study_result
 from hpo.analysis.corrected import corrected_score
+from hpo.analysis.result import study_result
 from hpo.records import TestLook, Trial
 from hpo.store import Store
 

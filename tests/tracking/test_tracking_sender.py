@@ -132,7 +132,7 @@ def test_the_studys_own_run_has_the_data_and_the_artifacts(
     assert data.dataset.digest == "sha256:0123456789abcdef0123456789abc"
     folder = Path(client.download_artifacts(ids[PARENT], ""))
     assert sorted(path.name for path in folder.iterdir()) == [
-        *("best.json", "figures.html", "study.yaml", "trials.csv"),
+        *("best.json", "figures.html", "report.html", "study.yaml", "trials.csv"),
     ]
     assert (folder / "study.yaml").read_text() == store.study("iris").text
     # Trial 3 has the most of 0, 7, 3 (14 - 11), 10 and 6 (28 - 22), and failed.
@@ -144,6 +144,7 @@ def test_the_studys_own_run_has_the_data_and_the_artifacts(
         *(["3", "failed"], ["4", "complete"]),
     ]
     assert "<html" in (folder / "figures.html").read_text()
+    assert "it has the best mean score" in (folder / "report.html").read_text()
     bad = Path(client.download_artifacts(ids["search", 3], "traceback.txt"))
     assert bad.read_text() == "Traceback: boom"
 

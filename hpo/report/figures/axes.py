@@ -136,7 +136,8 @@ def _numbers(
     low, high = min(inside), max(inside)
     whole = all(isinstance(value, int) for value in given)
     ticks = log_ticks(low, high) if log else even_ticks(low, high, whole=whole)
-    if len(set(given)) <= MAX_EXACT and _apart(set(inside)):
+    widest = max(len(written(value)) for value in given)
+    if len(set(given)) <= MAX_EXACT and _apart(set(inside), widest):
         ticks = sorted(set(zip(inside, given, strict=True)))
     return Axis(
         name,
@@ -149,10 +150,10 @@ def _numbers(
     )
 
 
-def _apart(positions: Collection[float]) -> bool:
-    """Tell whether labels at these positions have room beside each other."""
+def _apart(positions: Collection[float], widest: int) -> bool:
+    """Tell whether labels of so many characters have room beside each other."""
     ordered = sorted(positions)
-    room = (ordered[-1] - ordered[0]) / 8
+    room = (ordered[-1] - ordered[0]) * max(1 / 8, (widest + 2) / 40)
     return all(b - a >= room for a, b in pairwise(ordered))
 
 

@@ -12,6 +12,7 @@ from hpo.report.figures.scores import (
     hover_text,
     in_view,
     padded,
+    ranged,
     scored,
     scores_of,
 )
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-def best_so_far(trials: Sequence[Trial], metric: str) -> go.Figure:
+def best_so_far(trials: Sequence[Trial], metric: str, sign: int = 1) -> go.Figure:
     """Draw each trial as a dot and the best score so far as a line, in trial order.
 
     Trials without a score are crosses on the axis, and those far below the others
@@ -31,6 +32,7 @@ def best_so_far(trials: Sequence[Trial], metric: str) -> go.Figure:
     Args:
         trials: Of one study.
         metric: The name of the score.
+        sign: -1 if scores are shown with their sign changed; see `hpo.report.units`.
     """
     finished = sorted(
         (trial for trial in counted(trials) if trial.finished), key=lambda t: t.number
@@ -44,18 +46,21 @@ def best_so_far(trials: Sequence[Trial], metric: str) -> go.Figure:
     shown = [trial for trial in judged if (trial.score or 0.0) >= low]
     far_out = [trial for trial in judged if (trial.score or 0.0) < low]
     if judged:
-        _add_best(figure, judged, finished[-1].number, low)
+        _add_best(figure, judged, finished[-1].number, low, sign)
     dot = {"color": DOT, "size": 8, "opacity": 0.75}
-    _add_trials(figure, shown, metric, "trial", dot, "y")
-    triangle = {"color": DOT, "size": 9, "symbol": "triangle-down"}
-    _add_trials(figure, far_out, metric, "far below", triangle, "y2")
+    _add_trials(figure, shown, metric, "trial", dot, "y", sign)
+    way, where = ("down", "below") if sign > 0 else ("up", "above")
+    triangle = {"color": DOT, "size": 9, "symbol": f"triangle-{way}"}
+    _add_trials(figure, far_out, metric, f"far {where}", triangle, "y2", sign)
     cross = {"color": MUTED, "size": 9, "symbol": "x-thin", "line": {"width": 2}}
     cross["line"] = {"width": 2, "color": MUTED}
     _add_trials(figure, failed, metric, "failed", cross, "y2")
     return figure.update_layout(
         xaxis=axis("trial", range=_numbers(finished), showgrid=False, **_whole()),
         yaxis=axis(
-            label(metric), range=padded(low, high, 0.08), showticklabels=bool(judged)
+            label(metric),
+            range=padded(*ranged(low, high, sign), 0.08),
+            showticklabels=bool(judged),
         ),
         # What lies on the axis has a height of its own, whatever the scores are.
         yaxis2={"overlaying": "y", "range": [0, 1], "visible": False}
@@ -64,7 +69,7 @@ def best_so_far(trials: Sequence[Trial], metric: str) -> go.Figure:
 
 
 def _add_best(
-    figure: go.Figure, judged: Sequence[Trial], last: int, low: float
+    figure: go.Figure, judged: Sequence[Trial], last: int, low: float, sign: int
 ) -> None:
     best = list(accumulate(scores_of(judged), max))
     xs = [trial.number for trial in judged]
@@ -72,7 +77,7 @@ def _add_best(
         xs, best = [*xs, last], [*best, best[-1]]
     figure.add_scatter(
         x=xs,
-        y=[score if score >= low else None for score in best],
+        y=[sign * score if score >= low else None for score in best],
         mode="lines",
         name="best so far",
         line={"color": ACCENT, "width": 2.5, "shape": "hv"},
@@ -87,18 +92,23 @@ def _add_trials(
     name: str,
     marker: dict[str, Any],
     yaxis: str,
+    sign: int = 1,
 ) -> None:
+    """Add trials to one of the axes: of scores, or ``y2``, which has only edges."""
+    edge = 0.0 if sign > 0 else 1.0
     if trials:
         figure.add_scatter(
             x=[trial.number for trial in trials],
-            y=scores_of(trials) if yaxis == "y" else [0.0] * len(trials),
+            y=[sign * score for score in scores_of(trials)]
+            if yaxis == "y"
+            else [edge] * len(trials),
             yaxis=yaxis,
             mode="markers",
             name=name,
             marker=marker,
             cliponaxis=False,
             hoverinfo="text",
-            hovertext=[hover_text(trial, metric) for trial in trials],
+            hovertext=[hover_text(trial, metric, sign) for trial in trials],
         )
 
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.records import Trial
 from hpo.report.figures.axes import Axis, even_ticks, make_axis, varying
-from hpo.report.figures.scores import in_view, notes_on, padded, scored, scores_of
+from hpo.report.figures.scores import (
+    in_view,
+    notes_on,
+    padded,
+    ranged,
+    scored,
+    scores_of,
+)
 from hpo.report.look import (
     FONT,
     INK,
@@ -36,6 +43,7 @@ def parallel_coordinates(
     metric: str,
     space: Space | None = None,
     order: Sequence[str] = (),
+    sign: int = 1,
 ) -> go.Figure:
     """Draw each trial with a score as a line through its params, the score last.
 
@@ -48,6 +56,7 @@ def parallel_coordinates(
         metric: The name of the score.
         space: Tells which axes are logarithmic, and the order of choices.
         order: Names to put first, such as the most important ones.
+        sign: -1 if scores are shown with their sign changed; see `hpo.report.units`.
     """
     # The last lines lie on top.
     judged = sorted(scored(trials), key=lambda trial: trial.score or 0.0)
@@ -67,7 +76,7 @@ def parallel_coordinates(
     figure.add_parcoords(
         dimensions=[
             *map(_dimension, axes),
-            _score_dimension(scores, metric, low, high),
+            _score_dimension(scores, metric, low, high, sign),
         ],
         line={
             "color": [max(score, low) for score in scores],
@@ -81,7 +90,7 @@ def parallel_coordinates(
         labelangle=-18,
         unselected={"line": {"color": MUTED, "opacity": 0.08}},
     )
-    return noted(figure, notes_on(len(names) - len(axes), scores, low))
+    return noted(figure, notes_on(len(names) - len(axes), scores, low, sign))
 
 
 def _dimension(axis: Axis) -> dict[str, Any]:
@@ -101,12 +110,14 @@ def _dimension(axis: Axis) -> dict[str, Any]:
 
 
 def _score_dimension(
-    scores: Sequence[float], metric: str, low: float, high: float
+    scores: Sequence[float], metric: str, low: float, high: float, sign: int
 ) -> dict[str, Any]:
+    values = [sign * max(score, low) for score in scores]
+    low, high = ranged(low, high, sign)
     ticks = [at for at, _ in even_ticks(low, high, whole=False)]
     return {
         "label": label(metric, 16),
-        "values": [max(score, low) for score in scores],
+        "values": values,
         "range": [low, high] if high > low else padded(low, high),
         **_ticks(ticks, list(map(written, ticks)), low, high),
     }

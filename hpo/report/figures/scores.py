@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from hpo.records import Trial
 from hpo.report.look import escaped, label, score_text
@@ -56,13 +57,32 @@ def padded(low: float, high: float, share: float = 0.06) -> list[float]:
     return [low - pad, high + pad]
 
 
-def notes_on(n_hidden: int, scores: Sequence[float], low: float) -> list[str]:
+def ranged(low: float, high: float, sign: int) -> tuple[float, float]:
+    """Return a range of stored scores as it is shown; see `hpo.report.units`."""
+    return (low, high) if sign > 0 else (-high, -low)
+
+
+CELLS = [[0.0, "#eff5fa"], [1.0, "#5fa2d4"]]
+"""Colours of cells in which dark numbers stay readable."""
+
+
+def scale_of(sign: int) -> list[list[Any]]:
+    """Return the colours of scores: the darker, the better, whatever their sign."""
+    if sign > 0:
+        return CELLS
+    return [[at, color] for (at, _), (_, color) in zip(CELLS, CELLS[::-1], strict=True)]
+
+
+def notes_on(
+    n_hidden: int, scores: Sequence[float], low: float, sign: int = 1
+) -> list[str]:
     """Say how many hyperparameters are not shown, and how many scores are not in place.
 
     Args:
         n_hidden: Hyperparameters for which there is no room.
         scores: Of all trials.
         low: The least score in view.
+        sign: -1 if scores are shown with their sign changed.
     """
     n_far_out = sum(score < low for score in scores)
     notes = []
@@ -70,16 +90,24 @@ def notes_on(n_hidden: int, scores: Sequence[float], low: float) -> list[str]:
         notes.append(f"{n_hidden} more hyperparameters are not shown")
     if n_far_out:
         what = "score lies" if n_far_out == 1 else "scores lie"
-        notes.append(f"{n_far_out} far lower {what} on the edge")
+        far = "lower" if sign > 0 else "higher"
+        notes.append(f"{n_far_out} far {far} {what} on the edge")
     return notes
 
 
-def hover_text(trial: Trial, metric: str) -> str:
-    """Say, escaped, what came of a trial and which params it had."""
+def hover_text(trial: Trial, metric: str, sign: int = 1) -> str:
+    """Say, escaped, what came of a trial and which params it had.
+
+    Args:
+        trial: With its score as it is stored.
+        metric: The name of the score.
+        sign: -1 if the score is shown with its sign changed; see `hpo.report.units`.
+    """
     lines = [f"<b>trial {trial.number}</b>"]
     if has_score(trial):
         std = f" ± {score_text(trial.std or 0.0)}" if trial.folds else ""
-        lines.append(f"{label(metric)} {score_text(trial.score or 0.0)}{std}")
+        score = score_text(sign * (trial.score or 0.0))
+        lines.append(f"{label(metric)} {score}{std}")
     elif trial.finished:
         lines.append(escaped(f"failed: {trial.failure or 'no score'}"))
     params = list(trial.params.items())

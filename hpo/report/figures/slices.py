@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.records import Trial
 from hpo.report.figures.axes import Axis, make_axis, varying
-from hpo.report.figures.scores import in_view, notes_on, padded, scored, scores_of
+from hpo.report.figures.scores import (
+    in_view,
+    notes_on,
+    padded,
+    ranged,
+    scored,
+    scores_of,
+)
 from hpo.report.look import (
     ACCENT,
     MUTED,
@@ -44,6 +51,7 @@ def slices(
     metric: str,
     space: Space | None = None,
     order: Sequence[str] = (),
+    sign: int = 1,
 ) -> go.Figure:
     """Draw, for each hyperparameter that varied, the score against its values.
 
@@ -56,6 +64,7 @@ def slices(
         metric: The name of the score.
         space: Tells which axes are logarithmic, and the order of choices.
         order: Names to put first, such as the most important ones.
+        sign: -1 if scores are shown with their sign changed; see `hpo.report.units`.
     """
     judged = scored(trials)
     if len(judged) < 2:
@@ -67,13 +76,14 @@ def slices(
     low, high = in_view(scores_of(judged))
     figure = new_figure(PANEL_HEIGHT, margin={"l": 58, "r": 70, "t": 14, "b": 6})
     for index, one in enumerate(axes):
-        _add_panel(figure, index, one, judged, metric, low)
-    figure.update_layout(_looks(axes, padded(low, high, 0.1)))
+        _add_panel(figure, index, one, judged, metric, low, sign)
+    figure.update_layout(_looks(axes, padded(*ranged(low, high, sign), 0.1)))
     figure.update_layout(_placed(len(axes), WIDE_COLUMNS, metric))
     figure.update_layout(
         coloraxis=_trial_colors(judged), meta={"narrow": _narrow(axes, metric)}
     )
-    return noted(figure, notes_on(len(names) - len(axes), scores_of(judged), low))
+    notes = notes_on(len(names) - len(axes), scores_of(judged), low, sign)
+    return noted(figure, notes)
 
 
 def _add_panel(
@@ -83,6 +93,7 @@ def _add_panel(
     trials: Sequence[Trial],
     metric: str,
     low: float,
+    sign: int,
 ) -> None:
     """Draw one hyperparameter; scores below ``low`` lie on it."""
     active = [
@@ -90,28 +101,29 @@ def _add_panel(
         for trial, at in zip(trials, one.positions, strict=True)
         if at is not None and trial.score is not None
     ]
-    symbols = ["circle" if score >= low else "triangle-down" for *_, score in active]
+    edge = "triangle-down" if sign > 0 else "triangle-up"
+    symbols = ["circle" if score >= low else edge for *_, score in active]
     best = best_trial(trials)
     axes = {"xaxis": f"x{index + 1}", "yaxis": f"y{index + 1}"}
     figure.add_scatter(
         x=[at for _, at, _ in active],
-        y=[max(score, low) for _, _, score in active],
+        y=[sign * max(score, low) for _, _, score in active],
         mode="markers",
         marker={
             "size": 7,
             "opacity": 0.85,
             "color": [trial.number for trial, _, _ in active],
             "coloraxis": "coloraxis",
-            "symbol": symbols if "triangle-down" in symbols else "circle",
+            "symbol": symbols if edge in symbols else "circle",
         },
         hoverinfo="text",
-        hovertext=[_hover(trial, one.name, metric) for trial, _, _ in active],
+        hovertext=[_hover(trial, one.name, metric, sign) for trial, _, _ in active],
         **axes,
     )
     at_best = [(at, score) for trial, at, score in active if trial is best]
     figure.add_scatter(
         x=[at for at, _ in at_best],
-        y=[score for _, score in at_best],
+        y=[sign * score for _, score in at_best],
         mode="markers",
         marker={"size": 13, "color": ACCENT, "symbol": "circle-open"}
         | {"line": {"width": 2.5, "color": ACCENT}},
@@ -120,9 +132,9 @@ def _add_panel(
     )
 
 
-def _hover(trial: Trial, name: str, metric: str) -> str:
+def _hover(trial: Trial, name: str, metric: str, sign: int) -> str:
     value = label(trial.params[name])
-    score = f"{label(metric)} {score_text(trial.score or 0.0)}"
+    score = f"{label(metric)} {score_text(sign * (trial.score or 0.0))}"
     return f"trial {trial.number}: {label(name)} = {value}<br>{score}"
 
 

@@ -1,0 +1,246 @@
+"""`hpo best`: which trial to take, how good it really is, and what it gained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hpo.analysis.choosing import chosen, chosen_by
+from hpo.analysis.result import Difference, StudyResult
+from hpo.cli.console import (
+    Format,
+    clean,
+    number,
+    out,
+    say,
+    table,
+    value,
+    write_csv,
+    write_json,
+)
+from hpo.cli.exit_codes import NO_SUCCESS
+from hpo.cli.listing import open_store
+from hpo.records import Params, StudyRecord, StudyRows, TestLook, Trial
+from hpo.report.results import chosen_look, result_row, stored_result
+from hpo.report.tables import Row
+from hpo.store import Store
+
+PRACTICALLY = 0.5
+"""Probability from which a trial is listed as practically equal."""
+
+
+def show_best(
+    name: str,
+    store_url: str,
+    format_: Format,
+    *,
+    test: bool = False,
+    again: bool = False,
+    allowed_modules: Sequence[str] = (),
+) -> int:
+    """Print the result of a study; return the exit code.
+
+    Args:
+        name: Of the study.
+        store_url: Where it is kept.
+        format_: How the result is written.
+        test: Score the chosen trial on the test part first, if it has not been.
+        again: Look at the test part although that was done.
+        allowed_modules: Installed packages whose code the study may name.
+
+    Raises:
+        HpoError: Anything that is in the way; see `hpo.cli.app.main`.
+    """
+    store = open_store(store_url)
+    study = store.study(name)
+    trial = chosen(store.trials(name), chosen_by(study))
+    if trial is None:
+        say(f"study {name!r} has no successful trial yet", style="yellow")
+        return NO_SUCCESS
+    if test:
+        _look(store, name, trial, again=again, allowed_modules=allowed_modules)
+    print_result(store, name, format_)
+    return 0
+
+
+def _look(
+    store: Store,
+    name: str,
+    trial: Trial,
+    *,
+    again: bool,
+    allowed_modules: Sequence[str],
+) -> None:
+    from hpo.study.stored import stored_study
+    from hpo.study.test_part import score_test
+
+    prepared = stored_study(store, name, allowed_modules=allowed_modules)
+    say(
+        f"trial {trial.number} on the test part: trained on all "
+        f"{prepared.plan.data.n_rows:,} training rows, scored on {prepared.n_test:,}"
+    )
+    score_test(prepared, store, trial, again=again)
+
+
+def best_table(name: str, metric: str, row: Row, trials: Sequence[Trial]) -> None:
+    """Print the trial to take beside the family's defaults, as a run ends."""
+    defaults = row["defaults_score"]
+    score, std = row["mean_test_score"], row["std_test_score"]
+    title = (
+        f"{clean(name)}: best is trial {row['number']}, "
+        f"{metric} {number(score)} +- {number(std)}"
+    )
+    beside = defaults is not None and row["number"] != 0
+    columns = ("hyperparameter", "best", *(("defaults",) if beside else ()))
+    out().print(clean(title))
+    made = table(None, *columns)
+    first = trials[0].params if trials else {}
+    for key in dict.fromkeys([*row["params"], *(first if beside else ())]):
+        cells = [_value(row["params"], key), *([_value(first, key)] if beside else [])]
+        made.add_row(clean(key), *cells)
+    if beside:
+        made.add_row("", "")
+        made.add_row(metric, number(score), number(defaults))
+        train = [trials[n].train_score for n in (row["number"], 0)]
+        if any(score is not None for score in train):
+            made.add_row("on training rows", *(number(score) for score in train))
+    out().print(made)
+    if beside:
+        gain = score - defaults
+        out().print(f"gain over the family's defaults: {gain:+.4f}", markup=False)
+    elif defaults is not None:
+        out().print("nothing tried was better than the family's defaults")
+
+
+def print_result(store: Store, name: str, format_: Format) -> bool:
+    """Print what is concluded from a study; return False if no trial is complete."""
+    result = stored_result(store, name)
+    if result is None:
+        return False
+    if format_ is Format.JSON:
+        write_json(result_row(result))
+    elif format_ is Format.CSV:
+        write_csv([result_row(result)])
+    else:
+        _print_table(store, store.study(name), result)
+    return True
+
+
+def _print_table(store: Store, study: StudyRecord, result: StudyResult) -> None:
+    trial, defaults = result.chosen, result.defaults
+    by = (
+        "simplest within one standard error of the best"
+        if result.rule == "one-se"
+        else "best mean"
+    )
+    out().print(f"{clean(study.name)}: take trial {trial.number} ({by})", markup=False)
+    facts = table(None, "", study.metric, "")
+    for label, score, words in _facts(store, study, result):
+        facts.add_row(label, score, words)
+    out().print(facts)
+    out().print("")
+    beside = defaults is not None and defaults.number != trial.number
+    columns = ["hyperparameter", f"trial {trial.number}"]
+    made = table(None, *columns, *(["defaults"] if beside else []))
+    others = dict(defaults.params) if beside and defaults else {}
+    for key in dict.fromkeys([*trial.params, *others]):
+        cells = [_value(trial.params, key), *([_value(others, key)] if beside else [])]
+        made.add_row(clean(key), *cells)
+    out().print(made)
+    _notes(result, n_finished=sum(t.finished for t in store.trials(study.name)))
+
+
+def _facts(
+    store: Store, study: StudyRecord, result: StudyResult
+) -> list[tuple[str, str, str]]:
+    """Return the lines of numbers: what, the score, and what is said of it."""
+    trial, corrected = result.chosen, result.corrected
+    facts = [
+        (
+            f"mean of {study.n_folds} folds",
+            number(trial.score),
+            f"+- {number(trial.std)} between folds",
+        ),
+        (
+            "corrected for choosing",
+            number(corrected.score if corrected else None),
+            f"95 %: {number(corrected.low)} to {number(corrected.high)}"
+            if corrected
+            else result.why_not_corrected,
+        ),
+        *_nested_facts(store, study),
+        _test_fact(study, result, store.rows(study.name)),
+    ]
+    if result.defaults is not None:
+        facts.append(("defaults", number(result.defaults.score), _gain_words(result)))
+    if result.baseline is not None:
+        words = result.baseline.words
+        facts.append(("without features", number(result.baseline.score), words))
+    if trial.train_score is not None:
+        fit = result.fits.get(trial.number)
+        facts.append(
+            ("on training rows", number(trial.train_score), fit.kind if fit else "")
+        )
+    return facts
+
+
+def _nested_facts(store: Store, study: StudyRecord) -> list[tuple[str, str, str]]:
+    from hpo.study.nested import nested_score
+
+    score = nested_score(store, study.name)
+    if score is None:
+        return []
+    words = f"+- {number(score.std)} between {len(score.scores)} outer folds"
+    return [("nested", number(score.mean), words)]
+
+
+def _test_fact(
+    study: StudyRecord, result: StudyResult, rows: StudyRows | None
+) -> tuple[str, str, str]:
+    look = chosen_look(result)
+    label = "held-out test part"
+    if look is not None:
+        return label, number(look.score), _when(look)
+    if rows is not None and rows.n_test:
+        return label, "-", f"not looked at: hpo best {_quoted(study.name)} --test"
+    return label, "-", "there is none"
+
+
+def _when(look: TestLook) -> str:
+    at = f" {look.looked_at:%Y-%m-%d %H:%M} UTC" if look.looked_at else ""
+    return f"looked at{at} after {look.n_trials} trials"
+
+
+def _gain_words(result: StudyResult) -> str:
+    gain: Difference | None = result.gain
+    if gain is None:
+        return "nothing tried was better"
+    return f"gain {gain.mean:+.4f} (95 %: {gain.low:+.4f} to {gain.high:+.4f})"
+
+
+def _notes(result: StudyResult, n_finished: int) -> None:
+    """Say what a person should know besides, on stderr."""
+    from hpo.study.test_part import warning
+
+    equal = [d.number for d in result.rivals if d.equal >= PRACTICALLY]
+    if equal:
+        listed = ", ".join(map(str, equal))
+        several = len(equal) > 1
+        say(
+            f"practically equal (within {result.rope:.2g}): "
+            f"trial{'s' if several else ''} {listed}"
+        )
+    if result.rule == "one-se" and result.best.number != result.chosen.number:
+        say(f"best by mean: trial {result.best.number}, {number(result.best.score)}")
+    fit = result.fits.get(result.chosen.number)
+    if fit is not None and fit.kind not in ("good", "unknown"):
+        say(fit.words)
+    if result.looks and (what := warning(result.looks, n_finished)):
+        say(f"warning: {what}", style="yellow")
+
+
+def _value(params: Params, key: str) -> str:
+    return value(params[key]) if key in params else "-"
+
+
+def _quoted(name: str) -> str:
+    return f"'{clean(name)}'" if " " in name else clean(name)

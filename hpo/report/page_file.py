@@ -1,0 +1,65 @@
+"""Pages as files: what they are called, and how they are written."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from hpo.errors import StudyError
+
+MAX_NAME = 100
+
+
+def page_file(name: str, given: str | Path | None) -> Path:
+    """Return where a page about something of this name is to be written.
+
+    Args:
+        name: Of the study.
+        given: The file that was asked for; None for one in the working folder.
+
+    Raises:
+        StudyError: It is a folder.
+    """
+    usual = f"{safe_name(name)}.html"
+    file = Path(usual) if given is None else Path(given)
+    if file.is_dir():
+        raise StudyError(
+            f"{file}: expected a file to write, got a folder; name a file in it, such "
+            f"as {file / usual}"
+        )
+    return file
+
+
+def safe_name(name: str) -> str:
+    """Return a name that a file can have: in no folder, not hidden, not long."""
+    safe = re.sub(r"[^\w.-]+", "_", name).strip("._")
+    return safe[:MAX_NAME] or "study"
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file so that nobody ever sees half of it.
+
+    Raises:
+        StudyError: It cannot be written; what was there before still is.
+    """
+    draft: Path | None = None
+    try:
+        handle, made = tempfile.mkstemp(".html", ".draft-", file.parent)
+        draft = Path(made)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as opened:
+            opened.write(text)
+        # A file for one's own eyes only is not what was asked for.
+        mask = os.umask(0)
+        os.umask(mask)
+        draft.chmod(0o666 & ~mask)
+        draft.replace(file)
+    except OSError as error:
+        what = error.strerror or error
+        raise StudyError(
+            f"{file}: the page cannot be written ({what}); name another file"
+        ) from None
+    finally:
+        if draft is not None:
+            draft.unlink(missing_ok=True)
