@@ -68,6 +68,8 @@ class Dataset:
         groups: Codes (int64) of the groups that rows belong to, shape (n_rows,), or
             None; rows of one group are never trained on and scored in one fold.
         notes: What was decided while reading, one sentence each, for the user.
+        dates: The column that each numeric one was made of, where it is a part of
+            dates: ``{"day_hour": "day"}``.
     """
 
     X: pd.DataFrame | NDArray[Any]
@@ -79,6 +81,7 @@ class Dataset:
     targets: tuple[str, ...] = ("target",)
     groups: NDArray[Any] | None = None
     notes: tuple[str, ...] = ()
+    dates: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def n_rows(self) -> int:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -48,10 +49,50 @@ def load_npz(wish: Wish) -> Dataset:
             cannot be what it is meant to be.
     """
     place = wish.source
-    with opened(wish.home.folder / place, place) as file, _archive(file, place) as npz:
-        roles = choose_arrays(npz.files, wish)
-        arrays = {name: _read(npz, name, place) for name in roles.used}
+    with open_arrays(wish.home.folder / place, place) as (names, read):
+        roles = choose_arrays(names, wish)
+        arrays = {name: read(name) for name in roles.used}
     return from_arrays(arrays, roles, wish)
+
+
+@contextmanager
+def open_arrays(
+    path: Path, place: str
+) -> Iterator[tuple[list[str], Callable[[str], NDArray[Any]]]]:
+    """Open an NPZ file; yield the names of its arrays, and what reads one of them.
+
+    Args:
+        path: The file.
+        place: The file as the user wrote it, for messages.
+
+    Raises:
+        DataError: It is no NPZ file, or an array in it cannot be read.
+    """
+    with opened(path, place) as file, _archive(file, place) as npz:
+        yield list(npz.files), lambda name: _read(npz, name, place)
+
+
+def columns_of_arrays(arrays: Mapping[str, NDArray[Any]], place: str) -> Table:
+    """Return arrays of one or two axes as a table; other ones are left out.
+
+    Columns are called as those of an NPZ file that a study learns from.
+
+    Raises:
+        DataError: Two columns have the same name, or arrays differ in length.
+    """
+    columns = _Columns(place)
+    lengths = {}
+    for name, array in arrays.items():
+        if array.ndim in (1, 2):
+            columns.add(name, array)
+            lengths[name] = len(array)
+    if len(set(lengths.values())) > 1:
+        got = listed(f"{name} has {count(n, 'row')}" for name, n in lengths.items())
+        raise DataError(f"{place}: expected arrays of the same length; {got}")
+    n_rows = next(iter(lengths.values()), 0)
+    if not n_rows:
+        raise DataError(f"{place}: expected rows; there are none")
+    return Table(place, tuple(columns.views), columns.read, Rows.counted(n_rows))
 
 
 @contextmanager

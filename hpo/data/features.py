@@ -33,6 +33,7 @@ class Feature:
         constant: Whether there is one distinct value only.
         numbering: Whether it seems to number the rows.
         n_texts: How many distinct texts there are; 0 for numbers.
+        date: The column of dates that it is a part of; None if it is no such part.
     """
 
     values: NDArray[Any]
@@ -41,6 +42,7 @@ class Feature:
     constant: bool
     numbering: bool = False
     n_texts: int = 0
+    date: str | None = None
 
 
 def choose_features(
@@ -164,7 +166,8 @@ def _parts(name: str, dates: Dates, column: Column) -> tuple[dict[str, Feature],
         present = values[~np.isnan(values)]
         if (present != present[0]).any():
             n_missing = len(values) - len(present)
-            parts[f"{name}_{part}"] = Feature(values, True, n_missing, False)
+            feature = Feature(values, True, n_missing, False, date=name)
+            parts[f"{name}_{part}"] = feature
     if not parts:
         return parts, f"{name}: left out, because it has the same date in every row"
     note = f"{name}: dates are read as {listed(parts)}"

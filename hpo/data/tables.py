@@ -270,4 +270,5 @@ def assemble(
         categorical=tuple(n for n, f in features.items() if not f.numeric),
         targets=tuple(names),
         notes=(*notes, *describe(features)),
+        dates={n: f.date for n, f in features.items() if f.date is not None},
     )
