@@ -496,7 +496,7 @@ def test_a_browser_draws_every_figure_of_every_kind_of_study(store, tmp_path, wi
 
 @pytest.mark.slow
 def test_hostile_names_are_shown_as_they_are_and_the_page_prints(store, tmp_path):
-    name = "<b>x</b> $y$ &amp; שלום"
+    name = "<b>x</b>$y$שלום"
     space = Space(**{name: Categorical(["<i>a</i>", "b"]), "rate": Float(0, 1)})
     y = np.arange(200) % 2
     made = Sample(store, "odd <b>", space, y, ("<u>", "'\"$z$")).create()
