@@ -17,7 +17,7 @@ from hpo.report.results import stored_result
 from hpo.report.tables import counted, defaults_trial, trial_rows
 from hpo.space import Space
 from hpo.spec.hyperparameters import read_space
-from hpo.store import MANUAL, Store, masked
+from hpo.store import MANUAL, SEARCH, Store, masked
 from hpo.user_code import OBJECTIVE, kind_of
 
 if TYPE_CHECKING:
@@ -193,12 +193,15 @@ class Study:
             TrialError: Training failed.
         """
         from hpo.study.stored import stored_study as prepare_stored
-        from hpo.study.test_part import score_test
+        from hpo.study.test_part import known_look, score_test
 
         store = self._stored("scored on its test part")
         trial = chosen(store.trials(self.name), chosen_by(self.record))
         if trial is None:
             raise StudyError(f"study {self.name!r} has no complete trial")
+        known = known_look(store, self.name, SEARCH, trial, again=again)
+        if known is not None:
+            return known.score
         prepared = prepare_stored(store, self.name, allowed_modules=allow_modules)
         return score_test(prepared, store, trial, again=again).score
 

@@ -22,7 +22,7 @@ from hpo.cli.listing import open_store
 from hpo.records import Params, StudyRecord, StudyRows, TestLook, Trial
 from hpo.report.results import chosen_look, result_row, stored_result
 from hpo.report.tables import Row
-from hpo.store import Store
+from hpo.store import SEARCH, Store
 
 PRACTICALLY = 0.5
 """Probability from which a trial is listed as practically equal."""
@@ -71,8 +71,10 @@ def _look(
     allowed_modules: Sequence[str],
 ) -> None:
     from hpo.study.stored import stored_study
-    from hpo.study.test_part import score_test
+    from hpo.study.test_part import known_look, score_test
 
+    if known_look(store, name, SEARCH, trial, again=again) is not None:
+        return
     prepared = stored_study(store, name, allowed_modules=allowed_modules)
     say(
         f"trial {trial.number} on the test part: trained on all "

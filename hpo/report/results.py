@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hpo.analysis.result import StudyResult, study_result
-from hpo.records import TestLook
+from hpo.records import TestLook, Trial
 from hpo.report.tables import Row, defaults_trial
 from hpo.store import Store
 
 
-def stored_result(store: Store, name: str) -> StudyResult | None:
+def stored_result(
+    store: Store, name: str, trials: Sequence[Trial] | None = None
+) -> StudyResult | None:
     """Return what is concluded from a study; None if no trial is complete.
+
+    Args:
+        store: Where it is.
+        name: Of the study.
+        trials: Its trials, if they have been read.
 
     Raises:
         StudyNotFoundError: No study has this name.
     """
-    trials = store.trials(name)
+    if trials is None:
+        trials = store.trials(name)
     return study_result(
         store.study(name),
         trials,

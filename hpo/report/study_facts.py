@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hpo.analysis.result import StudyResult, study_result
+from hpo.analysis.result import StudyResult
 from hpo.records import StudyRecord, StudyRows, Trial
 from hpo.report.progress_page import stored_space
-from hpo.report.tables import counted, defaults_trial
+from hpo.report.results import stored_result
+from hpo.report.tables import counted
 from hpo.report.units import Units, units_of
 from hpo.space import Space
 from hpo.store import Store
@@ -105,29 +106,18 @@ def read_facts(store: Store, name: str) -> StudyFacts:
         StudyNotFoundError: No study has this name.
         StoreError: The store cannot be read.
     """
-    study, trials, rows = store.study(name), store.trials(name), store.rows(name)
-    origin = store.origin(name)
-
-    def predicted(numbers: Sequence[int]) -> list[Trial]:
-        return store.trials(name, numbers=numbers, predictions=True)
-
-    result = study_result(
-        study,
-        trials,
-        rows=rows,
-        predicted=predicted,
-        defaults=defaults_trial(origin, trials),
-        looks=store.test_looks(name),
-    )
+    trials = store.trials(name)
+    result = stored_result(store, name, trials)
     chosen = None
     if result is not None:
-        (chosen,) = predicted([result.chosen.number])
+        numbers = [result.chosen.number]
+        (chosen,) = store.trials(name, numbers=numbers, predictions=True)
     later = [(number, edit) for number, edit in store.changes(name) if number > 0]
     return StudyFacts(
-        study=study,
+        study=store.study(name),
         trials=tuple(counted(trials)),
         result=result,
         chosen=chosen,
-        rows=rows,
-        edits=[(0, origin), *later],
+        rows=store.rows(name),
+        edits=[(0, store.origin(name)), *later],
     )

@@ -49,14 +49,14 @@ def score_test(
         EngineError: No worker can be started.
     """
     name, kind = prepared.spec.name, MANUAL if manual else SEARCH
-    if (known := _known(store, name, kind, trial, again)) is not None:
+    if (known := known_look(store, name, kind, trial, again=again)) is not None:
         return known
     writer = store.own(name)
     heart = Heart(writer, store.lease_seconds / BEATS_PER_LEASE)
     heart.start()
     try:
         # Another process may have looked before this one had the lease.
-        if (known := _known(store, name, kind, trial, again)) is not None:
+        if (known := known_look(store, name, kind, trial, again=again)) is not None:
             return known
         n_trials = sum(each.finished for each in store.trials(name))
         made = refit(
@@ -71,10 +71,17 @@ def score_test(
     return store.test_looks(name)[-1]
 
 
-def _known(
-    store: Store, name: str, kind: TrialKind, trial: Trial, again: bool
+def known_look(
+    store: Store, name: str, kind: TrialKind, trial: Trial, *, again: bool
 ) -> TestLook | None:
     """Return the last look at this trial, unless it is to be looked at again.
+
+    Args:
+        store: Where the study is.
+        name: Of the study.
+        kind: Of the trial.
+        trial: That is to be scored.
+        again: Whether to look again.
 
     Raises:
         StudyError: Another trial was scored, and it is not said to look again.

@@ -186,6 +186,9 @@ class Parent:
         """Return the artifacts by file name."""
         # Imported here: it brings the plots, which take a second to import.
         from hpo.report.progress_page import progress_page
+        from hpo.report.results import result_row
+        from hpo.report.study_facts import read_facts
+        from hpo.report.study_report import report_page
 
         trials = self._store.trials(study.name)
         texts = {
@@ -196,20 +199,17 @@ class Parent:
                 [_without_secrets(trial) for trial in trials],
             ),
         }
-        best = best_row(trials, self._store.origin(study.name))
+        rule = str(study.document.get("select") or "mean")
+        best = best_row(trials, self._store.origin(study.name), rule)
+        if state in ENDED:
+            # All that came of it: corrected scores take seconds for large data.
+            facts = read_facts(self._store, study.name).with_texts(without_secrets)
+            best = result_row(facts.result) if facts.result else best
+            texts["report.html"] = report_page(facts)
         if best is not None:
             whole = json.dumps(best, indent=2, ensure_ascii=False)
             texts["best.json"] = without_secrets(whole)
-        if state in ENDED:
-            texts["report.html"] = self._report(study.name)
         return texts
-
-    def _report(self, name: str) -> str:
-        """Return the page about all that came of a study that has ended."""
-        from hpo.report.study_facts import read_facts
-        from hpo.report.study_report import report_page
-
-        return report_page(read_facts(self._store, name).with_texts(without_secrets))
 
 
 def _without_secrets(trial: Trial) -> Trial:

@@ -1,0 +1,160 @@
+"""Which trial to take and how good it is: `hpo best`, as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+import pytest
+from command_folder import Folder
+
+import hpo
+from hpo.errors import StudyError
+
+STUDY = """\
+name: wine
+data: {source: sklearn.wine}
+model: sklearn-mlp
+space:
+  units: {int: [4, 64], log: true}
+  learning_rate: {float: [1e-4, 1e-1], log: true}
+  epochs: 15
+search: {strategy: random, trials: 6}
+evaluation: {folds: 3}
+"""
+KEYS = [
+    *("number", "params", "mean_test_score", "std_test_score", "corrected_score"),
+    *("corrected_interval", "test_score", "defaults_score"),
+]
+
+
+@pytest.fixture(scope="module")
+def wine(tmp_path_factory):
+    """A folder with a study that has run."""
+    folder = Folder(tmp_path_factory.mktemp("wine"))
+    folder.write("study.yaml", STUDY)
+    folder.hpo("run", "study.yaml")
+    return folder
+
+
+def looks(folder: Folder) -> list[tuple[int, int]]:
+    """Return trial and number of trials of each look at the test part."""
+    with sqlite3.connect(folder.path / "hpo.db") as connection:
+        return connection.execute("SELECT number, n_trials FROM test_looks").fetchall()
+
+
+def test_best_says_how_good_the_choice_really_is(wine):
+    best = wine.json("best", "wine")
+    assert list(best) == KEYS
+    trials = wine.json("trials", "wine")
+    score = max(trial["mean_test_score"] for trial in trials)
+    assert best["mean_test_score"] == score
+    low, high = best["corrected_interval"]
+    assert 0 <= low <= best["corrected_score"] <= high <= 1 + 1e-9
+    assert best["defaults_score"] == trials[0]["mean_test_score"]
+    shown = wine.hpo("best", "wine").stdout
+    assert f"take trial {best['number']} (best mean)" in shown
+    for value in (score, best["corrected_score"], low, high, best["defaults_score"]):
+        assert f"{value:.4f}" in shown
+    assert "always the most frequent class" in shown
+    assert all(len(line) <= 80 for line in shown.splitlines())
+
+
+def test_best_needs_no_code_and_no_data(wine, tmp_path):
+    moved = Folder(tmp_path)
+    (tmp_path / "hpo.db").write_bytes((wine.path / "hpo.db").read_bytes())
+    assert moved.json("best", "wine") == wine.json("best", "wine")
+
+
+def test_the_test_part_is_scored_when_it_is_asked_for_and_once(tmp_path):
+    folder = Folder(tmp_path)
+    folder.write("study.yaml", STUDY)
+    folder.hpo("run", "study.yaml")
+    assert folder.json("best", "wine")["test_score"] is None
+    assert "hpo best wine --test" in folder.hpo("best", "wine").stdout
+    assert looks(folder) == []
+    first = folder.json("best", "wine", "--test")
+    assert first["test_score"] is not None
+    assert looks(folder) == [(first["number"], 6)]
+    # What is known is not trained again, and no look.
+    assert "trained on all" not in folder.hpo("best", "wine", "--test").stderr
+    assert looks(folder) == [(first["number"], 6)]
+    assert folder.json("best", "wine") == first
+    study = hpo.load_study("wine", f"sqlite:///{tmp_path / 'hpo.db'}")
+    assert study.score_test() == first["test_score"]
+    assert looks(folder) == [(first["number"], 6)]
+
+
+def test_a_later_look_is_refused_until_it_is_insisted_on_and_then_flagged(tmp_path):
+    folder = Folder(tmp_path)
+    folder.write("study.yaml", STUDY.replace("trials: 6", "trials: 1"))
+    folder.hpo("run", "study.yaml")
+    folder.hpo("best", "wine", "--test")
+    folder.hpo("run", "study.yaml", "--trials", "8")
+    best = folder.json("best", "wine")
+    assert best["number"] != 0, "this test needs a study that gets better"
+    assert best["test_score"] is None
+    refused = folder.hpo("best", "wine", "--test", code=2)
+    assert "has been looked at already" in refused.stderr
+    assert "--again" in refused.stderr
+    assert looks(folder) == [(0, 1)]
+    again = folder.hpo("best", "wine", "--test", "--again")
+    assert looks(folder) == [(0, 1), (best["number"], 8)]
+    assert "looked at 2 times" in again.stderr
+    study = hpo.load_study("wine", f"sqlite:///{tmp_path / 'hpo.db'}")
+    assert len(study.result().looks) == 2
+
+
+def test_one_se_takes_a_simpler_trial_everywhere(tmp_path):
+    folder = Folder(tmp_path)
+    folder.write("study.yaml", STUDY + "select: one-se\n")
+    ended = folder.hpo("run", "study.yaml").stdout
+    best = folder.json("best", "wine")
+    trials = folder.json("trials", "wine")
+    top = max(trials, key=lambda trial: trial["mean_test_score"])
+    scores = [top[f"split{fold}_test_score"] for fold in range(3)]
+    mean = sum(scores) / 3
+    error = (sum((s - mean) ** 2 for s in scores) / 2 / 3) ** 0.5
+    near = [t for t in trials if t["mean_test_score"] >= mean - error]
+    # With one hidden layer the number of weights grows with its units.
+    simplest = min(near, key=lambda t: t["params"]["units"])
+    assert best["number"] == simplest["number"] != top["number"]
+    assert f"best is trial {best['number']}" in ended
+    assert "simplest within one standard error" in folder.hpo("best", "wine").stdout
+    study = hpo.load_study("wine", f"sqlite:///{tmp_path / 'hpo.db'}")
+    assert study.best_params == best["params"]
+
+
+def test_nested_estimates_are_shown(tmp_path):
+    folder = Folder(tmp_path)
+    study = STUDY.replace("trials: 6", "trials: 3").replace(
+        "folds: 3}", "folds: 3, nested: 2}"
+    )
+    folder.write("study.yaml", study)
+    ran = folder.hpo("run", "study.yaml")
+    assert "nested estimate: accuracy" in ran.stderr
+    scores = [
+        folder.json("best", f"wine outer {fold}")["test_score"] for fold in (1, 2)
+    ]
+    shown = folder.hpo("best", "wine").stdout
+    assert f"nested                  {sum(scores) / 2:.4f}" in shown
+    assert "between 2 outer folds" in shown
+
+
+def test_an_objective_has_no_test_part_and_says_so(tmp_path):
+    folder = Folder(tmp_path)
+    folder.write("study.yaml", "name: f\nmodel: {objective: f:f}\nspace: {x: [1, 2]}\n")
+    folder.write("f.py", "def f(params):\n    return params['x']\n")
+    folder.hpo("run", "study.yaml")
+    assert json.loads(folder.hpo("best", "f", "--format", "json").stdout)["number"]
+    assert "objective" in folder.hpo("best", "f", "--test", code=2).stderr
+    study = hpo.load_study("f", f"sqlite:///{tmp_path / 'hpo.db'}")
+    with pytest.raises(StudyError, match="objective"):
+        study.score_test()
+
+
+def test_a_study_in_memory_has_a_result_and_no_file():
+    study = hpo.optimize(lambda params: params["x"], {"x": hpo.Int(1, 9)}, trials=4)
+    assert study.result().chosen.params == study.best_params
+    with pytest.raises(StudyError, match="in memory"):
+        study.report()
