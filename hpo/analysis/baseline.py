@@ -73,7 +73,7 @@ def _models(rows: StudyRows) -> Iterator[tuple[Any, str]]:
         for code, label in enumerate(rows.classes):
             yield (
                 DummyClassifier(strategy="constant", constant=code),
-                f"always the class {label!r}",
+                f"always class {label!r}",
             )
 
 

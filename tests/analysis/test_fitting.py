@@ -168,7 +168,7 @@ def test_an_f1_without_features_is_that_of_the_rare_class_always():
     found = baseline("f1", rows)
     ones = [f1_score(rows.y[s], np.ones(len(s))) for _, s in rows.folds]
     assert found.score == pytest.approx(np.mean(ones))
-    assert found.words == "always the class 1"
+    assert found.words == "always class 1"
 
 
 @pytest.mark.parametrize(
