@@ -264,6 +264,8 @@ class StudyRows:
         targets: Names of the targets.
         folds: (training rows, validation rows) of each fold, positions in ``y``.
         n_test: How many rows were held out, which are not among these.
+        code: SHA-256 of the file with the model's code as it was when the study began;
+            empty if no file of the user's makes the model.
     """
 
     y: NDArray[Any]
@@ -271,6 +273,7 @@ class StudyRows:
     targets: tuple[str, ...]
     folds: tuple[tuple[NDArray[Any], NDArray[Any]], ...]
     n_test: int = 0
+    code: str = ""
 
     @property
     def task(self) -> Task:

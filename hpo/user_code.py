@@ -8,6 +8,7 @@ for worker processes.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
 import re
@@ -154,6 +155,27 @@ def _is_own(file: Path, folder: Path) -> bool:
         return False
     own = file.resolve().is_relative_to(folder.resolve())
     return own and "site-packages" not in file.parts
+
+
+def code_digest(model: str, home: Home) -> str:
+    """Return the SHA-256 of the file that a model's code is in.
+
+    Args:
+        model: As a study file names it.
+        home: Where the code is.
+
+    Returns:
+        Empty for a family of the package's own, and for code of an installed package.
+    """
+    name = model.removeprefix(f"{kind_of(model)}:")
+    if ":" not in name:
+        return ""
+    module = name.partition(":")[0]
+    file = None if _is_allowed(module, home) else _file_beside(module, home)
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest() if file else ""
+    except OSError:  # whoever imports it says what is wrong with it
+        return ""
 
 
 def _is_allowed(module: str, home: Home) -> bool:

@@ -70,7 +70,7 @@ def _look(
     again: bool,
     allowed_modules: Sequence[str],
 ) -> None:
-    from hpo.study.stored import stored_study
+    from hpo.study.stored import changed_code, stored_study
     from hpo.study.test_part import known_look, score_test
 
     if known_look(store, name, SEARCH, trial, again=again) is not None:
@@ -80,6 +80,8 @@ def _look(
         f"trial {trial.number} on the test part: trained on all "
         f"{prepared.plan.data.n_rows:,} training rows, scored on {prepared.n_test:,}"
     )
+    if what := changed_code(store, prepared):
+        say(f"warning: {what}", style="yellow")
     score_test(prepared, store, trial, again=again)
 
 

@@ -17,7 +17,6 @@ from hpo.cli.console import say
 from hpo.errors import ExportError
 from hpo.export.loading import open_model
 from hpo.export.predicted import Predicted, predicted
-from hpo.report.tables import csv_cell
 
 
 def predict_rows(
@@ -60,7 +59,7 @@ def write_predictions(made: Predicted, file: IO[str]) -> None:
         if odd
         else csv.writer(file, lineterminator="\n")
     )
-    writer.writerow([csv_cell(name) for name in made.columns])
+    writer.writerow(made.columns)
     writer.writerows(zip(*columns, strict=True))
 
 
@@ -72,8 +71,9 @@ def _cells(values: Any) -> list[str]:
         return list(map(str, array.tolist() if array.dtype == np.float64 else array))
     if array.dtype.kind in "iub":
         return list(map(str, array.tolist()))
-    cells = {label: str(csv_cell(label)) for label in set(array.tolist())}
-    return [cells[label] for label in array.tolist()]
+    # Labels as the training data have them, also those that a spreadsheet would run:
+    # a program that reads them has to find the same classes.
+    return list(map(str, array.tolist()))
 
 
 def _refuse_output(output: Path, folder: Path, rows: Path) -> None:

@@ -34,6 +34,7 @@ from hpo.store import Store, masked
 from hpo.study import Observer, Outcome, Prepared, StudyRun, prepare
 from hpo.study.describe import classes_words, data_words, describe, folds_words
 from hpo.study.nested import NestedRun
+from hpo.study.stored import changed_code
 from hpo.study.trained import other_versions
 from hpo.study.verdict import causes
 
@@ -72,7 +73,7 @@ def run_study(
     # While this thread proposes params, results wait for Python's lock: ask for it
     # every 0.5 ms instead of every 5 ms.
     sys.setswitchinterval(0.0005)
-    _introduce(prepared, run, store_url)
+    _introduce(prepared, run, store)
     with sending(store_url, spec.name, uri) as farewell:
         with bar, stopped_by_signals(run):
             try:
@@ -136,7 +137,7 @@ def located(error: SpecError, file: Path) -> SpecError:
     return SpecError([Problem(f"{file}: {p.where}", p.what) for p in error.problems])
 
 
-def _introduce(prepared: Prepared, run: StudyRun, store_url: str) -> None:
+def _introduce(prepared: Prepared, run: StudyRun, store: Store) -> None:
     """Say what will run, and what was decided on the way."""
     spec, plan = prepared.spec, prepared.plan
     facts = describe(prepared)
@@ -156,15 +157,16 @@ def _introduce(prepared: Prepared, run: StudyRun, store_url: str) -> None:
         f"{spec.name}: {spec.model}, {spec.search.strategy} search over "
         f"{n_combinations} combinations, "
         f"{folds_words(facts['evaluation'], rows['n_groups'])}, metric {plan.metric}, "
-        f"{jobs} worker{'s' if jobs > 1 else ''}, store {masked(store_url)}"
+        f"{jobs} worker{'s' if jobs > 1 else ''}, store {masked(store.url)}"
     )
     if run.changes:
         say(f"changed since the last run:\n{changes_table(run.changes)}")
     n_done = sum(trial.finished for trial in run.trials)
     if not run.is_new:
         say(f"going on with study {spec.name!r}: {n_done} trials are done")
-    if what := other_versions(run.trials):
-        say(f"warning: {what}", style="yellow")
+    for what in (other_versions(run.trials), changed_code(store, prepared)):
+        if what:
+            say(f"warning: {what}", style="yellow")
 
 
 class Stoppable(Protocol):

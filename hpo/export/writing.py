@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -27,7 +28,7 @@ from hpo.records import StudyRecord, Trial
 from hpo.store import SEARCH, Store
 from hpo.study.prepare import Prepared
 from hpo.study.refit import Refitted, refit
-from hpo.study.stored import stored_study
+from hpo.study.stored import changed_code, stored_study
 
 STUDY_YAML, README = "study.yaml", "README.txt"
 
@@ -78,6 +79,8 @@ def export_model(
     prepared = stored_study(store, name, allowed_modules=tuple(allowed_modules))
     with _staged(folder) as staging:
         refitted = refit(prepared, found, staging)
+        if what := changed_code(store, prepared):
+            refitted = replace(refitted, notes=(what, *refitted.notes))
         info = _info(store, study, trials, found, prepared, refitted)
         document = _document(staging, study, prepared, refitted, info)
         (staging / MODEL_JSON).write_text(written(document), encoding="utf-8")
@@ -149,8 +152,10 @@ def already_there(
 def _staged(folder: Path) -> Iterator[Path]:
     """Give a folder to write into that takes its place at the end of the block."""
     whole = folder.absolute()
-    staging = whole.with_name(f".{whole.name}.{secrets.token_hex(4)}.part")
+    name = f".{whole.name}.{os.getpid()}-{secrets.token_hex(4)}.part"
+    staging = whole.with_name(name)
     try:
+        _remove_left(whole)
         staging.mkdir()
     except OSError as error:
         raise _unwritable(folder, error) from error
@@ -167,6 +172,17 @@ def _staged(folder: Path) -> Iterator[Path]:
         _flush(whole.parent)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _remove_left(whole: Path) -> None:
+    """Remove what exports to the same folder left whose process was killed."""
+    import psutil
+
+    pattern = re.compile(rf"\.{re.escape(whole.name)}\.(\d+)-[0-9a-f]{{8}}\.part")
+    for beside in whole.parent.iterdir():
+        found = pattern.fullmatch(beside.name)
+        if found and not psutil.pid_exists(int(found[1])):
+            shutil.rmtree(beside, ignore_errors=True)
 
 
 def _unwritable(folder: Path, error: OSError) -> ExportError:

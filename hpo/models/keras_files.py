@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hpo.errors import ExportError, SpecError, TrialError
+from hpo.models.archives import check_sizes
 from hpo.models.builder_code import one_line
 from hpo.models.builder_ends import Ends
 from hpo.models.builder_info import DataInfo
@@ -151,6 +152,7 @@ def _with_tuples(values: Any) -> Any:
 def _read(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what the numbers mean, and Keras' own description without its training."""
     try:
+        check_sizes(file)
         with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
             if CONFIG in names and FACTS not in names:

@@ -16,6 +16,14 @@ TREES = (
 """Types whose nodes are checked here, so that a file may hold them."""
 
 
+UNCHECKED = (
+    "sklearn.ensemble._forest",
+    "sklearn.ensemble._gb",
+    "sklearn.ensemble._iforest",
+)
+"""Modules of ensembles that give rows to their trees without a check."""
+
+
 def check_trees(fitted: Any) -> None:
     """Check every tree inside of what has been loaded.
 
@@ -23,19 +31,17 @@ def check_trees(fitted: Any) -> None:
         ValueError: A node leads outside of its tree, or back, or to a feature that
             there is not.
     """
-    for owner, tree in _trees(fitted, fitted, set()):
+    for n_features, tree in _trees(fitted, None, 0, set()):
         if hasattr(tree, "nodes"):
             nodes = tree.nodes
             inner = ~nodes["is_leaf"].astype(bool)
             left, right = nodes["left"][inner], nodes["right"][inner]
             feature, n_nodes = nodes["feature_idx"][inner], len(nodes)
             _check_bits(nodes[inner], tree)
-            n_features = getattr(owner, "n_features_in_", 0)
         else:
             inner = tree.children_left != -1
             left, right = tree.children_left[inner], tree.children_right[inner]
             feature, n_nodes = tree.feature[inner], tree.node_count
-            n_features = tree.n_features
         parents = inner.nonzero()[0]
         for children in (left, right):
             # A child comes after its parent, in however a tree is grown: no circles.
@@ -53,19 +59,33 @@ def _check_bits(nodes: Any, tree: Any) -> None:
         raise ValueError("a node of a tree asks for categories that there are not")
 
 
-def _trees(found: Any, owner: Any, seen: set[int]) -> Iterator[tuple[Any, Any]]:
-    """Yield every tree with the nearest estimator that it is in."""
+def _trees(
+    found: Any, owner: Any, n_features: int, seen: set[int]
+) -> Iterator[tuple[int, Any]]:
+    """Yield every tree with the number of features that its rows are sure to have.
+
+    An estimator refuses rows of another width than its own, and so do those inside of
+    it, but for ensembles that hand their rows to compiled code themselves: there what
+    a tree says of its width is never compared with the rows.
+    """
     if id(found) in seen or isinstance(found, str | bytes | int | float):
         return
     seen.add(id(found))
     kind = f"{type(found).__module__}.{type(found).__name__}"
     if kind in TREES:
-        yield owner, found
+        yield n_features, found
         return
     if hasattr(found, "n_features_in_"):
+        own = int(found.n_features_in_)
+        n_features = min(n_features, own) if _asks_nothing(owner) else own
         owner = found
     for part in _parts(found):
-        yield from _trees(part, owner, seen)
+        yield from _trees(part, owner, n_features, seen)
+
+
+def _asks_nothing(owner: Any) -> bool:
+    """Tell whether an ensemble gives rows to its trees without a check."""
+    return type(owner).__module__ in UNCHECKED
 
 
 def _parts(found: Any) -> list[Any]:

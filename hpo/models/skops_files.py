@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import ExportError, SpecError, TrialError
+from hpo.models.archives import check_sizes
 from hpo.models.builder_code import one_line
 from hpo.models.builder_sklearn import as_table
 from hpo.models.preprocessing import SKOPS_TRUSTED
@@ -97,6 +98,7 @@ def _asked(file: Path) -> list[str]:
     from skops import io
 
     try:
+        check_sizes(file)
         return list(io.get_untrusted_types(file=file))
     except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
         raise ExportError(f"{file}: is broken ({error}); {AGAIN}") from error

@@ -106,6 +106,7 @@ study_rows = sa.Table(
     sa.Column("targets", sa.JSON, nullable=False),
     sa.Column("classes", JsonText, nullable=False),
     sa.Column("n_test", sa.Integer, nullable=False),
+    sa.Column("code", sa.Text, nullable=False),
     sa.Column("y_npy", sa.LargeBinary, nullable=False),
 )
 

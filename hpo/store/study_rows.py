@@ -27,6 +27,7 @@ def insert_rows(connection: sa.Connection, study_id: int, rows: StudyRows) -> No
             targets=list(rows.targets),
             classes=None if rows.classes is None else list(rows.classes),
             n_test=rows.n_test,
+            code=rows.code,
             y_npy=pack(rows.y),
         )
     )
@@ -62,6 +63,7 @@ def load_rows(connection: sa.Connection, study_id: int) -> StudyRows | None:
         targets=tuple(row.targets),
         folds=tuple((unpack(f.train_npy), unpack(f.validation_npy)) for f in folds),
         n_test=row.n_test,
+        code=row.code,
     )
 
 

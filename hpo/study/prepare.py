@@ -22,7 +22,7 @@ from hpo.spec import StudySpec
 from hpo.spec.model import NO_DATA
 from hpo.study.backend import variables, why_missing
 from hpo.study.discovery import with_discovered_space
-from hpo.user_code import OBJECTIVE, Home, kind_of
+from hpo.user_code import OBJECTIVE, Home, code_digest, kind_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,6 +72,7 @@ class Prepared:
             targets=data.targets,
             folds=self.plan.folds,
             n_test=self.n_test,
+            code=code_digest(self.spec.model, self.plan.home),
         )
 
 

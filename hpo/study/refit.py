@@ -205,7 +205,9 @@ def _place(folder: Path | None) -> Iterator[Path | None]:
         return
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        # Inside of a folder that is there, so that what a kill leaves is in one place.
+        where = folder if folder.is_dir() else folder.parent
+        made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=where))
     except OSError as error:
         what = f"{folder}: files cannot be written there: {error.strerror}"
         raise StudyError(what) from error

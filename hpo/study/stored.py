@@ -48,6 +48,20 @@ def stored_study(
     return prepared
 
 
+def changed_code(store: Store, prepared: Prepared) -> str | None:
+    """Say that the code of a study's model is another one than when it began.
+
+    Only the file that the study names is compared, and not what that imports.
+    """
+    stored, now = store.rows(prepared.spec.name), prepared.rows
+    if stored is None or now is None or stored.code == now.code:
+        return None
+    return (
+        f"the code of {prepared.spec.model} has changed since the study began, so what "
+        "its trials scored is not what this code would"
+    )
+
+
 def _refuse(record: StudyRecord) -> None:
     if SEARCH_CV in record.document:
         raise StudyError(

@@ -158,3 +158,35 @@ def test_a_study_in_memory_has_a_result_and_no_file():
     assert study.result().chosen.params == study.best_params
     with pytest.raises(StudyError, match="in memory"):
         study.report()
+
+
+BUILDER = """\
+from sklearn.linear_model import LogisticRegression
+
+
+def build(params, data):
+    return LogisticRegression(C=params["C"], max_iter=500)
+"""
+
+
+def test_changed_code_of_a_model_is_said_wherever_it_is_trained_again(tmp_path):
+    folder = Folder(tmp_path)
+    study = "name: own\ndata: {source: sklearn.iris}\nmodel: own:build\n"
+    folder.write("study.yaml", f"{study}space: {{C: [0.1, 1.0]}}\n")
+    folder.write("own.py", BUILDER)
+    said = "the code of own:build has changed since the study began"
+    folder.hpo("run", "study.yaml", "--trials", "1")
+    assert said not in folder.hpo("run", "study.yaml", "--trials", "2").stderr
+    assert said not in folder.hpo("export", "own", "--to", "before").stderr
+    folder.write("own.py", BUILDER.replace("500", "5"))
+    assert said in folder.hpo("run", "study.yaml", "--trials", "3").stderr
+    assert said in folder.hpo("best", "own", "--test").stderr
+    assert said in folder.hpo("export", "own", "--to", "after").stderr
+    notes = [
+        json.loads((tmp_path / name / "model.json").read_text())["notes"]
+        for name in ("before", "after")
+    ]
+    assert [any(said in note for note in each) for each in notes] == [False, True]
+    # Nobody needs the code to read what came of the study.
+    (tmp_path / "own.py").unlink()
+    assert folder.json("best", "own")["test_score"] is not None

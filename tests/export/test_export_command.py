@@ -228,7 +228,10 @@ def test_a_kill_leaves_a_whole_folder_or_none(trained, when):
     folder = trained.path / name
     if when == "before":
         assert not folder.exists()
+        left = list(trained.path.glob(f".{name}.*.part*"))
+        assert len(left) == 1, "what the kill left is in one place"
         trained.hpo(*words)
+        assert not left[0].exists()
     assert len(list(folder.iterdir())) == 5
     hpo.load_model(folder)
     assert os.access(folder, os.R_OK)

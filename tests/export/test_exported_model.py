@@ -102,12 +102,12 @@ def test_predictions_in_csv_read_back_as_the_same_numbers(folder):
     assert shares == model.predict_proba(rows).tolist()
 
 
-def test_hostile_labels_make_no_formula_and_no_second_column(folder):
+def test_labels_are_written_as_they_are_and_make_no_second_column(folder):
     changed(folder, classes={"type": "str", "labels": ["=1+1\n", "=1+1\r"]})
     model = hpo.load_model(folder)
     lines = list(csv.reader(io.StringIO(written(model, ROWS.head(2)), newline="")))
     assert lines[0] == ["prediction", "probability_=1+1_", "probability_=1+1__2"]
-    assert [line[0] for line in lines[1:]] == ["'=1+1\r", "'=1+1\n"]
+    assert [line[0] for line in lines[1:]] == ["=1+1\r", "=1+1\n"]
     assert model.predict(ROWS.head(2)).tolist() == ["=1+1\r", "=1+1\n"]
 
 

@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 from builder_samples import KERAS, SKLEARN, TASKS
 from sklearn.ensemble import (
+    GradientBoostingClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+from sklearn.tree._tree import Tree
 
 from hpo.errors import ExportError, TrialError
 from hpo.models import FitRequest, get_family
@@ -333,6 +335,43 @@ def test_a_tree_whose_nodes_lead_outside_of_it_is_refused(model, tmp_path):
             archive.writestr(name, content)
     with pytest.raises(ExportError, match="a node of a tree leads outside of it"):
         load_model(file, n_classes=3)
+
+
+@pytest.mark.parametrize("model", [RandomForestClassifier, GradientBoostingClassifier])
+def test_trees_that_ask_for_more_features_than_rows_have_are_refused(model, tmp_path):
+    """A forest hands its rows to the trees without a look at what they ask for."""
+    X, y, *_ = TASKS["multiclass"]
+    forest = model(n_estimators=2, random_state=0).fit(X, y)
+    for tree in np.ravel(forest.estimators_):
+        state = tree.tree_.__getstate__()
+        nodes = state["nodes"].copy()
+        nodes["feature"][nodes["left_child"] != -1] = 2_000_000_000
+        n_classes = np.array(tree.tree_.n_classes, dtype=np.intp)
+        wide = Tree(2_100_000_000, n_classes, tree.tree_.n_outputs)
+        wide.__setstate__(state | {"nodes": nodes})
+        # Its own claim is as wide as its nodes ask for.
+        tree.tree_, tree.n_features_in_ = wide, 2_100_000_000
+    file = tmp_path / save_model(forest, tmp_path)
+    with pytest.raises(ExportError, match="asks for a feature that there is not"):
+        load_model(file, n_classes=3)
+
+
+def test_trees_behind_an_encoder_may_have_more_features_than_the_rows(tmp_path):
+    X = np.arange(60.0).reshape(-1, 2) % 7
+    model = make_pipeline(OneHotEncoder(sparse_output=False), RandomForestClassifier(3))
+    model.fit(X, (X[:, 0] > 3).astype("int64"))
+    loaded = load_model(tmp_path / save_model(model, tmp_path), n_classes=2)
+    assert_same(model, loaded, X)
+
+
+@pytest.mark.parametrize("name", ["model.keras", "model.skops"])
+def test_a_file_that_would_unpack_to_all_memory_is_refused(name, tmp_path):
+    with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as archive:
+        for entry in ("hpo.json", "config.json", "schema.json"):
+            archive.writestr(entry, b" " * 2**26)
+    for read in (load_model, lambda file, n_classes: needed_modules(file)):
+        with pytest.raises(ExportError, match="would unpack to 192 MiB"):
+            read(tmp_path / name, n_classes=2)
 
 
 @pytest.mark.parametrize("name", ["model.keras", "model.skops"])

@@ -156,6 +156,7 @@ def study_rows() -> StudyRows:
             for fold in range(N_FOLDS)
         ),
         n_test=2,
+        code="0123",
     )
 
 
@@ -178,6 +179,7 @@ def assert_same_rows(got: StudyRows | None, expected: StudyRows) -> None:
     assert_same_array(got.y, expected.y)
     assert repr(got.classes) == repr(expected.classes)
     assert (got.targets, got.n_test) == (expected.targets, expected.n_test)
+    assert got.code == expected.code
     assert len(got.folds) == len(expected.folds)
     for pair, wanted in zip(got.folds, expected.folds, strict=True):
         for positions, others in zip(pair, wanted, strict=True):

@@ -321,7 +321,7 @@ def test_a_wiped_mlflow_is_filled_again(
     assert send(store, uri) == ALL
     check_mirror(database, uri, "iris")
     ids = run_ids(database, uri)
-    assert len(mlflow_client(uri).list_artifacts(ids[PARENT])) == 4
+    assert len(mlflow_client(uri).list_artifacts(ids[PARENT])) == 5
 
 
 def test_an_mlflow_wiped_while_the_study_runs_is_filled_again(
@@ -475,7 +475,7 @@ def test_metrics_arrive_also_where_artifacts_cannot_be_written(
     assert send(store, uri) == ALL
     check_mirror(database, uri, "iris")
     ids = run_ids(database, uri)
-    assert len(mlflow_client(uri).list_artifacts(ids[PARENT])) == 4
+    assert len(mlflow_client(uri).list_artifacts(ids[PARENT])) == 5
     assert len(mlflow_client(uri).list_artifacts(ids["search", 3])) == 1
 
 

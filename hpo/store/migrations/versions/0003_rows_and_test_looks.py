@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("targets", sa.JSON, nullable=False),
         sa.Column("classes", sa.Text, nullable=False),
         sa.Column("n_test", sa.Integer, nullable=False),
+        sa.Column("code", sa.Text, nullable=False),
         sa.Column("y_npy", sa.LargeBinary, nullable=False),
     )
     study = sa.ForeignKey("studies.id", ondelete="CASCADE")
