@@ -25,7 +25,7 @@ EXAMPLES = {
     "report": ["hpo report digits", "hpo report digits -o digits.html"],
     "compare": [
         "hpo compare digits digits-random",
-        "hpo compare studies/wine-forest.yaml --strategies grid,random,bayesian --trials 12",
+        "hpo compare studies/wine-forest.yaml --strategies grid,random,bayesian",
     ],
     "export": [
         "hpo export digits --to model",
