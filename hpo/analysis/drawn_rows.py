@@ -43,7 +43,7 @@ def from_rows(
 ) -> Corrected | str:
     """Return the estimate from rows, or why rows cannot be drawn."""
     if rows is None or not rows.folds or not len(rows.y):
-        return "the study does not keep what its rows are"
+        return "no predictions of its rows are stored"
     validated = Validated(rows)
     measure = measure_of(study.metric, validated)
     if measure is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,3 +82,14 @@ def summed_up(
     low, high = np.quantile(known, ENDS)
     middle = float(known.mean())
     return Corrected(middle, float(low), float(high), resampled, len(trials))
+
+
+def within(corrected: Corrected, perfect: float | None) -> Corrected:
+    """Return the same without what no model can reach; None for no such score.
+
+    What is added for few rows, and a last digit, can lead beyond it.
+    """
+    if perfect is None:
+        return corrected
+    score, high = min(corrected.score, perfect), min(corrected.high, perfect)
+    return replace(corrected, score=score, low=min(corrected.low, perfect), high=high)

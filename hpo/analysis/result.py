@@ -16,7 +16,8 @@ from hpo.analysis.choosing import (
 )
 from hpo.analysis.comparing import Difference, correlation, difference, rope_of
 from hpo.analysis.corrected import Corrected, Predicted, corrected_score
-from hpo.analysis.fitting import Fit, Surroundings, judged_fit
+from hpo.analysis.fitting import Fit, Surroundings, judged_fit, perfect_score
+from hpo.analysis.repeated_choice import within
 from hpo.analysis.variance import fold_share
 from hpo.records import StudyRecord, StudyRows, TestLook, Trial
 
@@ -106,6 +107,8 @@ def study_result(
     rope = rope_of(study.metric, scored(best))
     share = correlation(study)
     corrected, why_not = corrected_score(study, trials, rows, predicted, rule=rule)
+    if corrected is not None:
+        corrected = within(corrected, perfect_score(study.metric))
     plain = baseline(study.metric, rows)
     ranked = sorted(complete(trials), key=lambda t: (-scored(t), t.number))
     others = [t for t in ranked if t.number != choice.number][:n_rivals]

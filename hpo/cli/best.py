@@ -76,10 +76,12 @@ def _look(
     if known_look(store, name, SEARCH, trial, again=again) is not None:
         return
     prepared = stored_study(store, name, allowed_modules=allowed_modules)
-    say(
-        f"trial {trial.number} on the test part: trained on all "
-        f"{prepared.plan.data.n_rows:,} training rows, scored on {prepared.n_test:,}"
-    )
+    if prepared.n_test:
+        say(
+            f"trial {trial.number} on the test part: training on all "
+            f"{prepared.plan.data.n_rows:,} training rows, to be scored on "
+            f"{prepared.n_test:,}"
+        )
     if what := changed_code(store, prepared):
         say(f"warning: {what}", style="yellow")
     score_test(prepared, store, trial, again=again)
@@ -160,9 +162,9 @@ def _facts(
     trial, corrected = result.chosen, result.corrected
     facts = [
         (
-            f"mean of {study.n_folds} folds",
+            f"mean of {study.n_folds} folds" if study.n_folds > 1 else "one fold",
             number(trial.score),
-            f"+- {number(trial.std)} between folds",
+            f"+- {number(trial.std)} between folds" if study.n_folds > 1 else "",
         ),
         (
             "corrected for choosing",
@@ -216,8 +218,13 @@ def _when(look: TestLook) -> str:
 
 def _gain_words(result: StudyResult) -> str:
     gain: Difference | None = result.gain
+    if gain is None and result.defaults is not None:
+        if result.defaults.number == result.chosen.number:
+            return "nothing tried was better"
+        change = (result.chosen.score or 0.0) - (result.defaults.score or 0.0)
+        return f"gain {change:+.4f}"
     if gain is None:
-        return "nothing tried was better"
+        return ""
     return f"gain {gain.mean:+.4f} (95 %: {gain.low:+.4f} to {gain.high:+.4f})"
 
 

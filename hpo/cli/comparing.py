@@ -16,6 +16,7 @@ from hpo.report.comparable import stored
 from hpo.report.comparing import Comparison, compare
 from hpo.report.comparing_tables import tables
 from hpo.report.comparing_words import words
+from hpo.report.page_file import why_taken
 from hpo.spec import read_study
 from hpo.store import Store
 from hpo.study import Outcome, Prepared, StudyRun, prepare
@@ -113,6 +114,8 @@ def _check_output(output: Path | None) -> None:
     if output.is_dir() or not output.absolute().parent.is_dir():
         what = f"expected a file in a folder that is there; got {output}"
         raise SpecError([Problem("--output", what)])
+    if taken := why_taken(output):
+        raise SpecError([Problem("--output", taken)])
 
 
 def _run_all(planned: Planned, store: Store) -> bool:

@@ -12,7 +12,7 @@ from hpo.cli.tracking import store_option, tracking_address, tracking_option
 from hpo.errors import Problem, SpecError, StudyBusyError, TrackingError
 from hpo.export import Exported, export_model
 from hpo.export.loading import open_model
-from hpo.export.writing import already_there
+from hpo.export.writing import already_there, refuse_taken
 from hpo.store import Store
 from hpo.tracking import in_memory, masked
 
@@ -51,7 +51,8 @@ def export_study(
     if made is not None:
         say(f"{to} holds this model already; it is only logged to MLflow")
     else:
-        say(f"training trial {_trial(trial)} of {name!r} on all training rows ...")
+        refuse_taken(to)
+        say(f"training {_trial(trial)} of {name!r} on all training rows ...")
         made = export_model(
             store, name, to, trial=trial, allowed_modules=allowed_modules
         )
@@ -62,7 +63,7 @@ def export_study(
 
 
 def _trial(given: int | None) -> str:
-    return "chosen" if given is None else str(given)
+    return "the chosen trial" if given is None else f"trial {given}"
 
 
 def _tell(made: Exported) -> None:

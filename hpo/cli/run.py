@@ -226,6 +226,8 @@ def _conclude(
     if outcome.state == "interrupted":
         say("run the same command again to go on")
         return INTERRUPTED
+    if row is not None and spec.select != "mean":
+        say("chosen by select: one-se, the simplest near the best mean")
     if row is not None:
         say(f"how good it really is: hpo best {_quoted(spec.name)}{option}")
     say(f"all trials: hpo trials {_quoted(spec.name)}{option}")

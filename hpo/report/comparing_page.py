@@ -33,7 +33,7 @@ def comparison_page(comparison: Comparison) -> str:
             figure_part(
                 "Best so far against seconds",
                 anytime(comparison, "seconds"),
-                [SECONDS],
+                [SECONDS, "A line begins when each of its searches has a score."],
             ),
             Part("In the end", paragraphs(_end_notes(comparison)) + ends),
             Part("On the way", paragraphs(_way_notes(comparison)) + way),

@@ -29,6 +29,7 @@ def headline_part(facts: StudyFacts) -> Part:
                 ("Which trial to take", _which(facts, result)),
                 ("How good it is in cross-validation", _validated(facts, result)),
                 ("How good it really is", _corrected(facts, result)),
+                *_nested(facts),
                 ("On rows that no trial has seen", _tested(facts, result)),
                 ("What the search has brought", _gain(facts, result)),
                 ("What a model without features scores", _baseline(facts, result)),
@@ -146,6 +147,19 @@ def _look(result: StudyResult) -> TestLook | None:
     """Return the first look at the chosen trial, else the first of all."""
     looks = [look for look in result.looks if look.number == result.chosen.number]
     return next(iter(looks or result.looks), None)
+
+
+def _nested(facts: StudyFacts) -> list[tuple[str, str]]:
+    score, units = facts.nested, facts.units
+    if score is None:
+        return []
+    each = ", ".join(map(units.text, score.scores))
+    words = (
+        f"{units.text(score.mean)} ± {units_std(score.std)}: the mean of "
+        f"{len(score.scores)} outer folds ({each}). In each of them the whole search "
+        "was run again on the other rows, and what it chose was scored here."
+    )
+    return [("What the search as a whole scores", words)]
 
 
 def _tested(facts: StudyFacts, result: StudyResult) -> str:

@@ -53,6 +53,13 @@ def _side(value: object) -> str:
     return "not set" if value is None else exactly(value)
 
 
+def _budget(facts: StudyFacts) -> str:
+    """Return the option for a number of trials, which the file may not say."""
+    search = facts.study.document.get("search") or {}
+    trials = search.get("trials")
+    return f" --trials {trials}" if isinstance(trials, int) else ""
+
+
 def repeat_part(facts: StudyFacts) -> Part:
     """Return the commands that repeat the study, and all that its results hang on."""
     study = facts.study
@@ -61,15 +68,15 @@ def repeat_part(facts: StudyFacts) -> Part:
     if study.text.strip():
         commands += [
             "# with the study file above saved beside its data:",
-            f"hpo run {file}",
+            f"hpo run {file}{_budget(facts)}",
         ]
-    commands += [
-        "# the choice, and the model:",
-        f"hpo best {name}",
-        f"hpo export {name} --to {shlex.quote(study.name + '-model')}",
-        "# this page:",
-        f"hpo report {name}",
-    ]
+    if facts.result is not None:
+        commands += [
+            "# the choice, and the model:",
+            f"hpo best {name}",
+            f"hpo export {name} --to {shlex.quote(study.name + '-model')}",
+        ]
+    commands += ["# this page:", f"hpo report {name}"]
     engines = dict.fromkeys(
         fold.engine for trial in facts.trials for fold in trial.folds if fold.engine
     )

@@ -20,7 +20,7 @@ def page_file(name: str, given: str | Path | None) -> Path:
         given: The file that was asked for; None for one in the working folder.
 
     Raises:
-        StudyError: It is a folder.
+        StudyError: It is a folder, or a file that is no page.
     """
     usual = f"{safe_name(name)}.html"
     file = Path(usual) if given is None else Path(given)
@@ -29,7 +29,21 @@ def page_file(name: str, given: str | Path | None) -> Path:
             f"{file}: expected a file to write, got a folder; name a file in it, such "
             f"as {file / usual}"
         )
+    if what := why_taken(file):
+        raise StudyError(what)
     return file
+
+
+def why_taken(file: Path) -> str | None:
+    """Say that a file holds something else than a page, which must not be lost."""
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(64).lstrip().lower()
+    except OSError:  # it is not there, or whoever writes it says what is wrong
+        return None
+    if not start or start.startswith((b"<!doctype html", b"<html")):
+        return None
+    return f"{file}: holds something that is no page; name another file"
 
 
 def safe_name(name: str) -> str:

@@ -14,6 +14,7 @@ from hpo.report.tables import counted
 from hpo.report.units import Units, units_of
 from hpo.space import Space
 from hpo.store import Store
+from hpo.study.nested import NestedScore, nested_score
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,7 @@ class StudyFacts:
         rows: What the study's rows are; None if that is not known.
         edits: From which trial on which study document held, oldest first; the first
             one is that of trial 0.
+        nested: What the search scored in outer folds; None if there are none.
     """
 
     study: StudyRecord
@@ -36,6 +38,7 @@ class StudyFacts:
     chosen: Trial | None
     rows: StudyRows | None
     edits: Sequence[tuple[int, Mapping[str, Any]]]
+    nested: NestedScore | None = None
 
     @property
     def units(self) -> Units:
@@ -120,4 +123,5 @@ def read_facts(store: Store, name: str) -> StudyFacts:
         chosen=chosen,
         rows=store.rows(name),
         edits=[(0, store.origin(name)), *later],
+        nested=nested_score(store, name),
     )

@@ -37,8 +37,8 @@ class Units:
     def change(self, difference: float) -> str:
         """Word a difference of two stored scores, with its sign."""
         shown = self.value(difference)
-        small = shown and abs(shown) < 0.00005
-        return f"{shown:+.1e}" if small else f"{shown:+.4f}"
+        small = 1e-12 < abs(shown) < 0.00005
+        return f"{shown:+.1e}" if small else f"{round(shown, 4) + 0.0:+.4f}"
 
     def interval(self, low: float, high: float) -> tuple[float, float]:
         """Return an interval of stored scores as it is shown, the lower end first."""

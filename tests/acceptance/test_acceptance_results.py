@@ -77,7 +77,7 @@ def test_the_test_part_is_scored_when_it_is_asked_for_and_once(tmp_path):
     assert first["test_score"] is not None
     assert looks(folder) == [(first["number"], 6)]
     # What is known is not trained again, and no look.
-    assert "trained on all" not in folder.hpo("best", "wine", "--test").stderr
+    assert "training on all" not in folder.hpo("best", "wine", "--test").stderr
     assert looks(folder) == [(first["number"], 6)]
     assert folder.json("best", "wine") == first
     study = hpo.load_study("wine", f"sqlite:///{tmp_path / 'hpo.db'}")
@@ -137,8 +137,28 @@ def test_nested_estimates_are_shown(tmp_path):
         folder.json("best", f"wine outer {fold}")["test_score"] for fold in (1, 2)
     ]
     shown = folder.hpo("best", "wine").stdout
-    assert f"nested                  {sum(scores) / 2:.4f}" in shown
+    mean = f"{sum(scores) / 2:.4f}"
+    assert f"nested                  {mean}" in shown
     assert "between 2 outer folds" in shown
+    folder.hpo("report", "wine")
+    page = (tmp_path / "wine.html").read_text()
+    assert f"{mean} ±" in page
+    assert f"({', '.join(f'{score:.4f}' for score in scores)})" in page
+
+
+def test_a_page_takes_the_place_of_a_page_and_of_nothing_else(wine):
+    study = (wine.path / "study.yaml").read_text()
+    for words in (
+        ("report", "wine", "-o", "study.yaml"),
+        ("compare", "wine", "wine", "-o", "study.yaml"),
+    ):
+        assert "holds something that is no page" in wine.hpo(*words, code=2).stderr
+    assert (wine.path / "study.yaml").read_text() == study
+    for _ in range(2):
+        wine.hpo("report", "wine", "-o", "page.html", "--store", "sqlite:///hpo.db")
+    wine.write("empty.html", "")
+    wine.hpo("report", "wine", "-o", "empty.html")
+    assert "hpo run wine.yaml --trials 6" in (wine.path / "page.html").read_text()
 
 
 def test_an_objective_has_no_test_part_and_says_so(tmp_path):

@@ -18,10 +18,11 @@ from analysis_samples import (
 )
 from sklearn.metrics import f1_score, r2_score
 
+from hpo.analysis import drawn_rows
 from hpo.analysis.choosing import best_by_mean
 from hpo.analysis.corrected import corrected_score
 from hpo.analysis.drawing import Draws
-from hpo.analysis.result import drawn_rows
+from hpo.analysis.repeated_choice import Corrected, within
 from hpo.records import StudyRows, Trial, judge
 
 
@@ -363,3 +364,10 @@ def test_its_interval_covers_the_true_score_of_what_is_chosen():
     assert np.mean(covered) >= 0.90
     assert np.mean(naive_bias) > 0.02
     assert abs(np.mean(bias)) <= np.mean(naive_bias) / 2
+
+
+def test_no_score_is_corrected_to_more_than_a_perfect_one():
+    found = Corrected(1.002, 0.98, 1.01, "rows", 3)
+    assert within(found, 1.0) == Corrected(1.0, 0.98, 1.0, "rows", 3)
+    assert within(found, None) == found
+    assert within(Corrected(-0.1, -0.2, 0.01, "rows", 3), 0.0).high == 0.0
