@@ -72,7 +72,7 @@ def judged_fit(trial: Trial, around: Surroundings) -> Fit:
     if train is not None:
         overfit = _overfit(trial, train, around)
         checks = [overfit, *checks, _underfit(trial, train, around)]
-    return next((fit for fit in checks if fit is not None), _good(trial, train))
+    return next((fit for fit in checks if fit is not None), _good(trial, train, around))
 
 
 def _gap_words(trial: Trial, train: float) -> str:
@@ -100,11 +100,17 @@ def perfect_score(metric: str) -> float | None:
     return None
 
 
+def _is_above_noise(trial: Trial, train: float, around: Surroundings) -> bool:
+    """Tell whether training rows are scored better by more than the folds explain."""
+    gap = train - scored(trial)
+    return gap > around.rope and gap >= GAP_SPREADS * (_spread(trial) or 0.0)
+
+
 def _overfit(trial: Trial, train: float, around: Surroundings) -> Fit | None:
-    score, spread = scored(trial), _spread(trial) or 0.0
-    gap = train - score
-    if gap <= around.rope or gap < GAP_SPREADS * spread:
+    if not _is_above_noise(trial, train, around):
         return None
+    score = scored(trial)
+    gap = train - score
     perfect, lowest = perfect_score(around.metric), around.baseline
     much = perfect is None and lowest is None
     much |= perfect is not None and gap >= GAP_SHARE * (perfect - score)
@@ -134,12 +140,14 @@ def _underfit(trial: Trial, train: float, around: Surroundings) -> Fit | None:
     return None
 
 
-def _good(trial: Trial, train: float | None) -> Fit:
+def _good(trial: Trial, train: float | None, around: Surroundings) -> Fit:
     if train is None:
         return Fit(
             "good",
             "No sign of a fault in its curves; its scores on the training rows are "
             "not kept",
         )
-    words = f"No sign of over- or underfitting: {_gap_words(trial, train)}"
-    return Fit("good", words)
+    said = "No sign of over- or underfitting"
+    if _is_above_noise(trial, train, around):
+        said = "Somewhat better where it was trained, as most networks are"
+    return Fit("good", f"{said}: {_gap_words(trial, train)}")

@@ -52,13 +52,16 @@ def test_a_gap_beyond_the_spread_of_the_folds_is_overfitting():
 
 def test_a_gap_within_the_spread_of_the_folds_is_none():
     trial = scored_trial(0, [0.90, 0.94, 0.983], train_score=0.998)
-    assert judged_fit(trial, around()).kind == "good"
+    fit = judged_fit(trial, around())
+    assert fit.kind == "good"
+    assert fit.words.startswith("No sign of over- or underfitting: 0.998 on")
 
 
 def test_a_gap_that_is_little_of_what_is_missing_is_none():
     trial = scored_trial(0, [0.70, 0.70, 0.70], train_score=0.74)
     fit = judged_fit(trial, around(best=trial))
     assert fit.kind == "good"
+    assert fit.words.startswith("Somewhat better where it was trained")
     assert "0.740 on the rows it was trained on, 0.700" in fit.words
 
 
