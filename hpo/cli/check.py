@@ -27,6 +27,7 @@ from hpo.spec.words import values_words, when_words
 from hpo.study import Prepared, prepare
 from hpo.study.describe import classes_words, data_words, describe, folds_words
 from hpo.study.estimate import Estimate, estimate
+from hpo.study.nested import refuse_nesting
 from hpo.study.network import row_shape
 from hpo.user_code import OBJECTIVE, kind_of
 
@@ -80,6 +81,8 @@ def _prepared(spec: StudySpec, file: Path) -> tuple[Prepared, dict[str, Any] | N
     """Prepare the study, and look at what its builder makes, if it has one."""
     try:
         prepared = prepare(spec)
+        if spec.evaluation.nested:
+            refuse_nesting(prepared)
         return prepared, _builder(prepared)
     except SpecError as error:
         raise located(error, file) from error
@@ -129,6 +132,8 @@ def _lines(facts: dict[str, Any]) -> dict[str, str]:
         lines["network"] = network
     if facts["backend"] is not None:
         lines["trained by"] = _training(facts)
+    if nested := evaluation["nested"]:
+        lines["nested"] = f"after it the whole search again in {nested} outer folds"
     return lines | _work(facts)
 
 

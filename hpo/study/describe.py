@@ -41,6 +41,7 @@ def describe(prepared: Prepared) -> Facts:
             "split": settle(plan.data, spec.split) if plan.data.n_rows else None,
             "folds": spec.evaluation.folds,
             "repeats": spec.evaluation.repeats,
+            "nested": spec.evaluation.nested,
             "metric": plan.metric,
             "metrics": list(plan.metrics),
         },

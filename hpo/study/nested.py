@@ -89,6 +89,27 @@ def outer_study(prepared: Prepared, fold: int) -> Prepared:
     return assemble(outer, prepared.data, prepared.family, prepared.plan.home)
 
 
+def refuse_nesting(prepared: Prepared) -> None:
+    """Refuse a study whose search cannot be run in outer folds.
+
+    Raises:
+        SpecError: The study cannot be nested.
+        DataError: The rows of an outer fold cannot be split.
+    """
+    spec = prepared.spec
+    what = None
+    if kind_of(spec.model) == OBJECTIVE:
+        what = "expected false, as an objective gives no model to score on a fold"
+    elif spec.evaluation.outer is not None:
+        what = "expected false, as this is the study of an outer fold already"
+    elif len(outer_name(spec.name, _n_outer(spec) - 1)) > MAX_NAME:
+        what = f"expected a name short enough to add {' outer 1'!r} to"
+    if what is not None:
+        raise SpecError([Problem("evaluation.nested", what)])
+    for fold in range(_n_outer(spec)):
+        outer_study(prepared, fold)  # whether its rows can be split
+
+
 class NestedRun:
     """Runs the studies of all outer folds, one after the other, and scores them.
 
@@ -118,21 +139,7 @@ class NestedRun:
         self.n_folds = _n_outer(prepared.spec)
         self._running: StudyRun | None = None
         self._is_stopped = False
-        self._refuse()
-
-    def _refuse(self) -> None:
-        spec = self._prepared.spec
-        what = None
-        if kind_of(spec.model) == OBJECTIVE:
-            what = "expected false, as an objective gives no model to score on a fold"
-        elif spec.evaluation.outer is not None:
-            what = "expected false, as this is the study of an outer fold already"
-        elif len(outer_name(spec.name, self.n_folds - 1)) > MAX_NAME:
-            what = f"expected a name short enough to add {' outer 1'!r} to"
-        if what is not None:
-            raise SpecError([Problem("evaluation.nested", what)])
-        for fold in range(self.n_folds):
-            outer_study(self._prepared, fold)  # whether its rows can be split
+        refuse_nesting(prepared)
 
     def request_stop(self) -> None:
         """Ask for a graceful stop; safe to call from a signal handler."""

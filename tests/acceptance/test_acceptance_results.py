@@ -131,6 +131,8 @@ def test_nested_estimates_are_shown(tmp_path):
         "folds: 3}", "folds: 3, nested: 2}"
     )
     folder.write("study.yaml", study)
+    checked = folder.hpo("check", "study.yaml").stdout
+    assert "the whole search again in 2 outer folds" in checked
     ran = folder.hpo("run", "study.yaml")
     assert "nested estimate: accuracy" in ran.stderr
     scores = [
@@ -168,6 +170,11 @@ def test_an_objective_has_no_test_part_and_says_so(tmp_path):
     folder.hpo("run", "study.yaml")
     assert json.loads(folder.hpo("best", "f", "--format", "json").stdout)["number"]
     assert "objective" in folder.hpo("best", "f", "--test", code=2).stderr
+    nested = "name: g\nmodel: {objective: f:f}\nspace: {x: [1, 2]}\n"
+    folder.write("g.yaml", f"{nested}evaluation: {{nested: 3}}\n")
+    for command in ("check", "run"):
+        said = folder.hpo(command, "g.yaml", code=2).stderr
+        assert "evaluation.nested: expected false, as an objective" in said
     study = hpo.load_study("f", f"sqlite:///{tmp_path / 'hpo.db'}")
     with pytest.raises(StudyError, match="objective"):
         study.score_test()
