@@ -18,8 +18,6 @@ from hpo.study.prepare import Prepared
 from hpo.study.refit import refit
 from hpo.study.run import try_quietly
 
-__test__ = False  # no tests of pytest's
-
 
 def score_test(
     prepared: Prepared,
