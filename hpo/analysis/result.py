@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from hpo.analysis.baseline import Baseline, baseline
 from hpo.analysis.choosing import (
-    MEAN,
     best_by_mean,
     chosen,
+    chosen_by,
     complete,
     scored,
     standard_error,
@@ -98,7 +98,7 @@ def study_result(
         n_rivals: How many other trials are compared with the chosen one.
     """
     best = best_by_mean(trials)
-    rule = str(study.document.get("select") or MEAN)
+    rule = chosen_by(study)
     choice = chosen(trials, rule)
     if best is None or choice is None:
         return None

@@ -11,6 +11,7 @@ from hpo.cli.console import (
     clean,
     number,
     out,
+    quoted_name,
     say,
     table,
     value,
@@ -207,7 +208,7 @@ def _test_fact(
     if look is not None:
         return label, number(look.score), _when(look)
     if rows is not None and rows.n_test:
-        return label, "-", f"not looked at: hpo best {_quoted(study.name)} --test"
+        return label, "-", f"not looked at: hpo best {quoted_name(study.name)} --test"
     return label, "-", "there is none"
 
 
@@ -251,7 +252,3 @@ def _notes(result: StudyResult, n_finished: int) -> None:
 
 def _value(params: Params, key: str) -> str:
     return value(params[key]) if key in params else "-"
-
-
-def _quoted(name: str) -> str:
-    return f"'{clean(name)}'" if " " in name else clean(name)

@@ -142,6 +142,11 @@ def fitting(names: Sequence[str], width: int) -> str:
     return f"{', '.join(shown)}, {len(short) - len(shown):,} more"
 
 
+def quoted_name(name: str) -> str:
+    """Return the name of a study as it stands in a command to be typed."""
+    return f"'{clean(name)}'" if " " in name else clean(name)
+
+
 def write_json(rows: object) -> None:
     """Write JSON to stdout."""
     sys.stdout.write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")

@@ -14,10 +14,10 @@ from hpo.analysis.choosing import chosen
 from hpo.cli.best import best_table
 from hpo.cli.console import (
     Format,
-    clean,
     duration,
     fitting,
     number,
+    quoted_name,
     say,
     write_csv,
     write_json,
@@ -229,10 +229,6 @@ def _conclude(
     if row is not None and spec.select != "mean":
         say("chosen by select: one-se, the simplest near the best mean")
     if row is not None:
-        say(f"how good it really is: hpo best {_quoted(spec.name)}{option}")
-    say(f"all trials: hpo trials {_quoted(spec.name)}{option}")
+        say(f"how good it really is: hpo best {quoted_name(spec.name)}{option}")
+    say(f"all trials: hpo trials {quoted_name(spec.name)}{option}")
     return NO_SUCCESS if row is None else 0
-
-
-def _quoted(name: str) -> str:
-    return f"'{clean(name)}'" if " " in name else clean(name)

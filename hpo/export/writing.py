@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from hpo.analysis.choosing import MEAN, chosen
+from hpo.analysis.choosing import chosen, chosen_by
 from hpo.analysis.result import study_result
 from hpo.crash_points import crash_point
 from hpo.data.new_rows import Inputs, inputs_of
@@ -98,7 +98,7 @@ def find_trial(
         StudyError: There is no such trial, or it is not complete.
     """
     if number is None:
-        found = chosen(trials, str(study.document.get("select", MEAN)))
+        found = chosen(trials, chosen_by(study))
         if found is None:
             raise StudyError(f"study {study.name!r} has no successful trial to export")
         return found

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from hpo.analysis.choosing import chosen_by
 from hpo.records import StudyRecord, Trial
 from hpo.report.tables import best_row, counted, csv_cell, trial_rows
 from hpo.store import SEARCH, Mirror, Store, TrialOutline
@@ -199,8 +200,7 @@ class Parent:
                 [_without_secrets(trial) for trial in trials],
             ),
         }
-        rule = str(study.document.get("select") or "mean")
-        best = best_row(trials, self._store.origin(study.name), rule)
+        best = best_row(trials, self._store.origin(study.name), chosen_by(study))
         if state in ENDED:
             # All that came of it: corrected scores take seconds for large data.
             facts = read_facts(self._store, study.name).with_texts(without_secrets)
