@@ -8,6 +8,7 @@ notes no longer match. It has no part in the lease: nothing of a study depends o
 from __future__ import annotations
 
 import secrets
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -23,12 +24,9 @@ from hpo.store.database import retried, translated
 TrialKey: TypeAlias = tuple[TrialKind, int]
 """Kind and number: what names a trial within its study."""
 
-_REMOVE = sa.delete(t.mirrored_trials).where(
-    t.mirrored_trials.c.mirror_id == sa.bindparam("mirror"),
-    t.mirrored_trials.c.kind == sa.bindparam("of_kind"),
-    t.mirrored_trials.c.number == sa.bindparam("of_number"),
-)
 _INSERT = sa.insert(t.mirrored_trials)
+_AT_ONCE = 1000
+"""How many trials one statement removes; databases limit what a statement may name."""
 
 
 @dataclass(frozen=True)
@@ -158,12 +156,20 @@ class Mirror:
         self.run_id, self.told, self.marks = None, {}, {}
 
     def _remove(self, connection: sa.Connection, keys: Iterable[TrialKey]) -> None:
-        rows = [
-            {"mirror": self._id, "of_kind": kind, "of_number": number}
-            for kind, number in keys
-        ]
-        if rows:
-            connection.execute(_REMOVE, rows)
+        numbers: defaultdict[TrialKind, list[int]] = defaultdict(list)
+        for kind, number in keys:
+            numbers[kind].append(number)
+        for kind, of_kind in numbers.items():
+            for first in range(0, len(of_kind), _AT_ONCE):
+                connection.execute(
+                    sa.delete(t.mirrored_trials).where(
+                        t.mirrored_trials.c.mirror_id == self._id,
+                        t.mirrored_trials.c.kind == kind,
+                        t.mirrored_trials.c.number.in_(
+                            of_kind[first : first + _AT_ONCE]
+                        ),
+                    )
+                )
 
     def _write(
         self, values: Mapping[str, Any], work: Callable[[sa.Connection], None]
