@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 from hpo.records import StudyRecord, Trial, mean
 
@@ -94,3 +94,15 @@ def scored(trial: Trial) -> float:
 def chosen_by(study: StudyRecord) -> str:
     """Return the rule by which a study's trial is chosen, as its file says."""
     return str(study.document.get("select") or MEAN)
+
+
+def defaults_trial(origin: Mapping[str, Any], trials: Sequence[Trial]) -> Trial | None:
+    """Return the trial that has the family's defaults, or None if there is none.
+
+    Args:
+        origin: The study document that trial 0 was proposed by.
+        trials: Of the search, by number.
+    """
+    search = origin["search"]
+    is_first = search["defaults_first"] and search["strategy"] != "grid"
+    return trials[0] if is_first and trials else None

@@ -31,6 +31,9 @@ __all__ = [
     "study_result",
 ]
 
+N_RIVALS = 9
+"""How many of the next best trials are compared with the chosen one."""
+
 
 @dataclass(frozen=True)
 class StudyResult:
@@ -75,6 +78,14 @@ class StudyResult:
     fits: Mapping[int, Fit]
     looks: tuple[TestLook, ...] = ()
 
+    def first_look(self, number: int) -> TestLook | None:
+        """Return the first look at the test part with a trial; None without one.
+
+        The first, as it is the one that nothing had been learned from.
+        """
+        ours = (x for x in self.looks if (x.kind, x.number) == ("search", number))
+        return next(ours, None)
+
 
 def study_result(
     study: StudyRecord,
@@ -84,7 +95,7 @@ def study_result(
     predicted: Predicted,
     defaults: Trial | None = None,
     looks: Sequence[TestLook] = (),
-    n_rivals: int = 9,
+    n_rivals: int = N_RIVALS,
 ) -> StudyResult | None:
     """Return what is concluded from a study; None if no trial is complete.
 

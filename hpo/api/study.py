@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.analysis.choosing import chosen, chosen_by
+from hpo.analysis.choosing import chosen, chosen_by, defaults_trial
 from hpo.analysis.result import StudyResult, study_result
+from hpo.analysis.stored import stored_result
 from hpo.errors import StoreError, StudyError
 from hpo.evaluation.objective import NEGATIVE
 from hpo.records import FoldResult, StudyRecord, Trial
-from hpo.report.results import stored_result
-from hpo.report.tables import counted, defaults_trial, trial_rows
+from hpo.report.tables import counted, trial_rows
 from hpo.space import Space
 from hpo.spec.hyperparameters import read_space
 from hpo.store import MANUAL, SEARCH, Store, masked

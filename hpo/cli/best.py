@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from hpo.analysis.choosing import chosen, chosen_by
 from hpo.analysis.result import Difference, StudyResult
+from hpo.analysis.stored import stored_result
 from hpo.cli.console import (
     Format,
     clean,
@@ -21,7 +22,7 @@ from hpo.cli.console import (
 from hpo.cli.exit_codes import NO_SUCCESS
 from hpo.cli.listing import open_store
 from hpo.records import Params, StudyRecord, StudyRows, TestLook, Trial
-from hpo.report.results import chosen_look, result_row, stored_result
+from hpo.report.results import result_row
 from hpo.report.tables import Row
 from hpo.store import SEARCH, Store
 
@@ -203,7 +204,7 @@ def _nested_facts(store: Store, study: StudyRecord) -> list[tuple[str, str, str]
 def _test_fact(
     study: StudyRecord, result: StudyResult, rows: StudyRows | None
 ) -> tuple[str, str, str]:
-    look = chosen_look(result)
+    look = result.first_look(result.chosen.number)
     label = "held-out test part"
     if look is not None:
         return label, number(look.score), _when(look)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hpo.analysis.choosing import defaults_trial
 from hpo.cli.console import (
     Format,
     clean,
@@ -22,7 +23,7 @@ from hpo.cli.progress import ProgressBar
 from hpo.cli.run import located, stopped_by_signals
 from hpo.errors import Problem, SpecError, StudyBusyError
 from hpo.records import ParamValue, Trial
-from hpo.report.tables import best_trial, defaults_trial, manual_row
+from hpo.report.tables import best_trial, manual_row
 from hpo.spec import read_study
 from hpo.spec.scalar import read_scalar
 from hpo.store import Store

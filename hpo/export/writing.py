@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hpo.analysis.choosing import chosen, chosen_by
-from hpo.analysis.result import study_result
+from hpo.analysis.stored import stored_result
 from hpo.crash_points import crash_point
 from hpo.data.new_rows import Inputs, inputs_of
 from hpo.errors import ExportError, StudyError
@@ -25,7 +25,7 @@ from hpo.export.loading import digest
 from hpo.export.versions import versions_of
 from hpo.models.saving import KERAS_FILE
 from hpo.records import StudyRecord, Trial
-from hpo.store import SEARCH, Store
+from hpo.store import Store
 from hpo.study.prepare import Prepared
 from hpo.study.refit import Refitted, refit
 from hpo.study.stored import changed_code, stored_study
@@ -277,22 +277,11 @@ def _scores(
     store: Store, study: StudyRecord, trials: Sequence[Trial], trial: Trial
 ) -> dict[str, Any]:
     """Return what the trial scored; the test score only if it was looked at."""
-    looks = store.test_looks(study.name)
-    result = study_result(
-        study,
-        trials,
-        rows=store.rows(study.name),
-        predicted=lambda numbers: store.trials(
-            study.name, predictions=True, numbers=numbers
-        ),
-        looks=looks,
-        n_rivals=0,
-    )
+    result = stored_result(store, study.name, trials, n_rivals=0)
     # It is the choice that is corrected for: of another trial nothing is known.
     is_chosen = result is not None and result.chosen.number == trial.number
     corrected = result.corrected if result is not None and is_chosen else None
-    mine = [k for k in looks if (k.kind, k.number) == (SEARCH, trial.number)]
-    look = mine[0] if mine else None
+    look = result.first_look(trial.number) if result is not None else None
     return {
         "mean_test_score": trial.score,
         "std_test_score": trial.std,

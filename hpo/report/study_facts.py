@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hpo.analysis.result import StudyResult
+from hpo.analysis.stored import stored_result
 from hpo.records import StudyRecord, StudyRows, Trial
 from hpo.report.progress_page import stored_space
-from hpo.report.results import stored_result
 from hpo.report.tables import counted
 from hpo.report.units import Units, units_of
 from hpo.space import Space

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hpo.analysis.choosing import MEAN, best_by_mean, chosen
+from hpo.analysis.choosing import MEAN, best_by_mean, chosen, defaults_trial
 from hpo.records import StudySummary, Trial
 
 Row = dict[str, Any]
@@ -45,18 +45,6 @@ def _trial_row(trial: Trial, names: Sequence[str], n_folds: int) -> Row:
         "mean_fit_time": trial.fit_seconds,
         "failure": trial.failure,
     }
-
-
-def defaults_trial(origin: Mapping[str, Any], trials: Sequence[Trial]) -> Trial | None:
-    """Return the trial that has the family's defaults, or None if there is none.
-
-    Args:
-        origin: The study document that trial 0 was proposed by.
-        trials: Of the search, by number.
-    """
-    search = origin["search"]
-    is_first = search["defaults_first"] and search["strategy"] != "grid"
-    return trials[0] if is_first and trials else None
 
 
 def manual_row(
