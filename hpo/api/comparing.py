@@ -71,12 +71,14 @@ class Comparison:
         return pd.DataFrame(rows)
 
     def to_html(self, path: str | Path) -> Path:
-        """Write one self-contained page with curves and tables; return its path."""
-        from hpo.report.comparing_page import comparison_page
+        """Write one self-contained page with curves and tables; return its path.
 
-        file = Path(path)
-        file.write_text(comparison_page(self._made), encoding="utf-8")
-        return file
+        Raises:
+            StudyError: The file holds something that is no page, or cannot be written.
+        """
+        from hpo.report.comparing_page import comparison_file
+
+        return comparison_file(self._made, path)
 
 
 def compare(

@@ -179,10 +179,9 @@ def _show(compared: Comparison, output: Path | None, format_: Format) -> None:
     else:
         _print(compared)
     if output is not None:
-        from hpo.report.comparing_page import comparison_page
+        from hpo.report.comparing_page import comparison_file
 
-        output.write_text(comparison_page(compared), encoding="utf-8")
-        say(f"wrote {output}")
+        say(f"wrote {comparison_file(compared, output)}")
 
 
 def _print(compared: Comparison) -> None:

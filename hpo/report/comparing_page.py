@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hpo.report.comparing import Comparison
 from hpo.report.comparing_tables import tables
 from hpo.report.comparing_words import words
 from hpo.report.figures.anytime import anytime
 from hpo.report.page import Part, figure_part, page, paragraphs, table
+from hpo.report.page_file import page_file, write_whole
 
 SECONDS = (
     "Seconds are running time over all runs of a study: wall time with all its workers "
@@ -40,6 +43,17 @@ def comparison_page(comparison: Comparison) -> str:
             Part("How it was made", paragraphs([*comparison.how, *comparison.notes])),
         ],
     )
+
+
+def comparison_file(comparison: Comparison, file: str | Path) -> Path:
+    """Write the page of a comparison, whole or not at all, and return where it is.
+
+    Raises:
+        StudyError: The file holds something that is no page, or cannot be written.
+    """
+    place = page_file("comparison", file)
+    write_whole(place, comparison_page(comparison))
+    return place
 
 
 def _title(labels: list[str]) -> str:

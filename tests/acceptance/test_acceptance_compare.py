@@ -100,6 +100,11 @@ def test_studies_are_compared_by_name_and_written_as_a_page(compared):
     assert curves.groupby("study", sort=False)["score"].count().tolist() == [4, 5]
     assert (curves["seconds"].diff().dropna() != 0).all()
     assert "compared" in same.to_html(folder.path / "same.html").read_text()[:1000]
+    notes = folder.path / "notes.txt"
+    notes.write_text("what I must not lose")
+    with pytest.raises(hpo.HpoError, match=r"notes.txt: holds something that is no"):
+        same.to_html(notes)
+    assert notes.read_text() == "what I must not lose"
 
 
 @pytest.mark.slow
