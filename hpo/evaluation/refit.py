@@ -108,10 +108,11 @@ class Refitter:
 
         Raises:
             TrialError: One of that failed.
+            ExportError: The disk does not take the files.
         """
         try:
             return self._run(task)
-        except TrialError:
+        except (TrialError, ExportError):
             raise
         except Exception as error:  # whatever a library or the user's code raises
             said = str(error).partition("\n")[0]
@@ -195,8 +196,15 @@ class Refitter:
         import numpy as np
 
         plan, module = self._plan, _module(self._plan.family)
-        name = save_model(fitted.model, folder, module=module)
-        file = save_preprocessing(preprocessor, folder)
+        try:
+            name = save_model(fitted.model, folder, module=module)
+            file = save_preprocessing(preprocessor, folder)
+        except OSError as error:
+            reason = error.strerror or error
+            raise ExportError(
+                f"the model cannot be written ({reason}); make room on the disk, or "
+                "name another folder"
+            ) from error
         few = np.arange(min(CHECKED_ROWS, plan.data.n_rows))
         try:
             loaded = load_model(

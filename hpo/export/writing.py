@@ -68,7 +68,7 @@ def export_model(
         allowed_modules: Installed packages whose code the study may name.
 
     Raises:
-        ExportError: The folder cannot be written.
+        ExportError: The folder cannot be written, or the disk is full.
         StudyError: There is no such trial, or the model is an objective.
         DataError: The data are not there any more, or have changed.
         TrialError: Training failed, or the model cannot be saved.
@@ -83,9 +83,12 @@ def export_model(
             refitted = replace(refitted, notes=(what, *refitted.notes))
         info = _info(store, study, trials, found, prepared, refitted)
         document = _document(staging, study, prepared, refitted, info)
-        (staging / MODEL_JSON).write_text(written(document), encoding="utf-8")
-        _write_text(staging / STUDY_YAML, study.text or json.dumps(study.document))
-        (staging / README).write_text(_readme(document), encoding="utf-8")
+        try:
+            _write_text(staging / MODEL_JSON, written(document))
+            _write_text(staging / STUDY_YAML, study.text or json.dumps(study.document))
+            _write_text(staging / README, _readme(document))
+        except OSError as error:
+            raise _unwritable(folder, error) from error
     return Exported(folder, found.number, refitted, document)
 
 
@@ -161,9 +164,9 @@ def _staged(folder: Path) -> Iterator[Path]:
         raise _unwritable(folder, error) from error
     try:
         yield staging
-        for file in staging.iterdir():
-            _flush(file)
         try:
+            for file in staging.iterdir():
+                _flush(file)
             with crash_point("export.rename"):
                 # Takes the place of an empty folder, and of no other.
                 staging.rename(whole)

@@ -50,6 +50,7 @@ def save(model: KerasModel | Network, file: Path, *, module: str | None = None) 
 
     Raises:
         TrialError: It cannot be saved so that it can be loaded without code in it.
+        OSError: The file cannot be written.
     """
     if isinstance(model, KerasModel):
         network, facts = model.network(), _dense_facts(model)
@@ -57,6 +58,8 @@ def save(model: KerasModel | Network, file: Path, *, module: str | None = None) 
         network, facts = model.model, _network_facts(model)
     try:
         network.save(file)
+    except OSError:
+        raise
     except Exception as error:  # whatever Keras or the user's get_config says
         said = one_line(f"{type(error).__name__}: {error}")
         raise TrialError("error", f"the network cannot be saved: {said}") from error

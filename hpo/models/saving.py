@@ -36,6 +36,7 @@ def save_model(model: Predictor, folder: Path, *, module: str | None = None) -> 
 
     Raises:
         TrialError: It cannot be saved without pickle; says what is in the way.
+        OSError: The file cannot be written.
     """
     if isinstance(model, KerasModel | Network):
         keras_files.save(model, folder / KERAS_FILE, module=module)
@@ -85,7 +86,11 @@ def needed_modules(file: Path) -> tuple[str, ...]:
 
 
 def save_preprocessing(transformer: Any, folder: Path) -> str:
-    """Save a fitted transformer of the features; return the name of its file."""
+    """Save a fitted transformer of the features; return the name of its file.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     skops_files.save(transformer, folder / PREPROCESSING_FILE)
     return PREPROCESSING_FILE
 

@@ -47,6 +47,7 @@ def save(fitted: Any, file: Path) -> None:
 
     Raises:
         TrialError: Part of it cannot be saved without pickle, or could not be loaded.
+        OSError: The file cannot be written.
     """
     from skops import io
 
@@ -54,6 +55,8 @@ def save(fitted: Any, file: Path) -> None:
     try:
         io.dump(fitted, file)
         refused = _refused(io.get_untrusted_types(file=file))
+    except OSError:
+        raise
     except Exception as error:  # whatever a part of the user's says
         said = one_line(f"{type(error).__name__}: {error}")
         what = f"{name} cannot be saved without pickle: {said}"

@@ -6,61 +6,17 @@ import json
 import os
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from command_folder import Folder
+from command_folder import HPO, Folder
 from export_samples import COLOUR, VALUES_STUDY, write_rows
+from export_use import in_fresh_process, own_refit
 
 import hpo
 from hpo.errors import ExportError
 from hpo.export.writing import refuse_taken
-from hpo.store import Store
-from hpo.study.refit import refit
-from hpo.study.stored import stored_study
-
-PREDICT = """\
-import sys
-import numpy as np, hpo
-model = hpo.load_model(sys.argv[1])
-answers = [model.predict(sys.argv[2])]
-if model.classes is not None:
-    answers.append(model.predict_proba(sys.argv[2]))
-np.savez(sys.argv[3], *answers)
-"""
-
-
-def in_fresh_process(folder: Path, *words: str):
-    """Return what a process predicts that has done nothing else."""
-    done = subprocess.run(
-        [sys.executable, "-c", PREDICT, *words, "answers.npz"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    with np.load(folder / "answers.npz") as found:
-        return [found[name] for name in found.files]
-
-
-def own_refit(folder: Path, name: str):
-    """Train the chosen trial again, keep nothing, and ask it about the test part.
-
-    Returns:
-        The raw rows of the test part, and the answers of the network that was trained,
-        which was never saved.
-    """
-    store = Store(f"sqlite:///{folder / 'hpo.db'}")
-    prepared = stored_study(store, name)
-    trial = max(store.trials(name), key=lambda t: (t.score, -t.number))
-    look = refit(prepared, trial, None, with_test=True).look
-    rows = pd.read_csv(folder / "rows.csv").iloc[prepared.test_rows]
-    rows.to_csv(folder / "test.csv", index=False)
-    return rows, look.predictions
 
 
 @pytest.mark.slow
@@ -235,3 +191,23 @@ def test_a_kill_leaves_a_whole_folder_or_none(trained, when):
     assert len(list(folder.iterdir())) == 5
     hpo.load_model(folder)
     assert os.access(folder, os.R_OK)
+
+
+def test_a_disk_that_is_full_leaves_nothing_and_is_told_in_a_line(trained):
+    before = sorted(trained.path.iterdir())
+    # No file may grow beyond 8 KiB, as a model does.
+    limited = ["sh", "-c", 'ulimit -f 16 && exec "$@"', "sh", *HPO]
+    words = ["export", "classes", "--to", "full", "--tracking", "none"]
+    done = subprocess.run(
+        [*limited, *words],
+        cwd=trained.path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 2
+    told = (
+        "the model cannot be written (File too large); make room on the disk, or name"
+    )
+    assert done.stderr.splitlines()[-1].startswith(told)
+    assert sorted(trained.path.iterdir()) == before
