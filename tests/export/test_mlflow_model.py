@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from export_samples import COLOUR
+from tracking.faulty_server import Server
 
 import hpo
 from hpo.data.new_rows import Inputs
@@ -41,18 +42,33 @@ print(json.dumps([types, example.to_dict("list"), model.metadata.run_id]))
 """
 
 
+@pytest.fixture(scope="module", params=["database", "server"])
+def uri(request, tmp_path_factory):
+    """Address of an MLflow: its database, or a real server that keeps the files."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    if request.param == "database":
+        yield f"sqlite:///{folder / 'mlflow.db'}"
+        return
+    server = Server(folder, None)
+    try:
+        server.start()
+        yield server.uri
+    finally:
+        server.kill()
+
+
 @pytest.fixture(scope="module")
-def logged(trained):
-    """Export to MLflow's database, registered; return the folder and what was said."""
-    uri = f"sqlite:///{trained.path / 'mlflow.db'}"
-    words = ("--to", "logged", "--tracking", uri, "--register", "my weather")
+def logged(trained, uri):
+    """Export to MLflow, registered; return the folder and what was said."""
+    to = f"logged-{uri.partition(':')[0]}"
+    words = ("--to", to, "--tracking", uri, "--register", "my weather")
     done = trained.hpo("export", "classes", *words)
-    return trained, uri, done
+    return trained, to, done
 
 
 @pytest.mark.slow
-def test_a_fresh_process_loads_it_from_mlflow_and_predicts_the_same(logged):
-    trained, uri, done = logged
+def test_a_fresh_process_loads_it_from_mlflow_and_predicts_the_same(uri, logged):
+    trained, to, done = logged
     assert "registered: my weather, version 1" in done.stdout
     ran = subprocess.run(
         [sys.executable, "-c", PREDICT, uri, "models:/my weather/1"],
@@ -65,7 +81,7 @@ def test_a_fresh_process_loads_it_from_mlflow_and_predicts_the_same(logged):
     there = pd.read_json(
         trained.path / "answers.json", orient="split", precise_float=True
     )
-    model = hpo.load_model(trained.path / "logged")
+    model = hpo.load_model(trained.path / to)
     rows = pd.read_csv(trained.path / "rows.csv")
     assert there.prediction.tolist() == model.predict(rows).tolist()
     shares = there[["probability_=yes", "probability_no"]].to_numpy()
@@ -84,10 +100,10 @@ def test_a_fresh_process_loads_it_from_mlflow_and_predicts_the_same(logged):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of MLflow itself
-def test_the_model_belongs_to_the_run_of_the_study_which_was_sent_first(logged):
+def test_the_model_belongs_to_the_run_of_the_study_which_was_sent_first(uri, logged):
     from mlflow import MlflowClient
 
-    trained, uri, _ = logged
+    trained, _, _ = logged
     client = MlflowClient(tracking_uri=uri)
     experiment = client.get_experiment_by_name("classes")
     runs = client.search_runs([experiment.experiment_id])
@@ -102,14 +118,14 @@ def test_the_model_belongs_to_the_run_of_the_study_which_was_sent_first(logged):
 
 
 @pytest.mark.slow
-def test_the_same_command_again_logs_what_is_in_the_folder(logged):
-    trained, uri, _ = logged
-    before = (trained.path / "logged" / "model.json").read_bytes()
-    words = ("--to", "logged", "--tracking", uri, "--register", "my weather")
+def test_the_same_command_again_logs_what_is_in_the_folder(uri, logged):
+    trained, to, _ = logged
+    before = (trained.path / to / "model.json").read_bytes()
+    words = ("--to", to, "--tracking", uri, "--register", "my weather")
     done = trained.hpo("export", "classes", *words)
     assert "holds this model already" in done.stderr
     assert "version 2" in done.stdout
-    assert (trained.path / "logged" / "model.json").read_bytes() == before
+    assert (trained.path / to / "model.json").read_bytes() == before
 
 
 @pytest.mark.slow

@@ -29,7 +29,8 @@ class Server:
 
     Args:
         folder: For its database and its artifacts.
-        template: A database without studies, copied for a quick start.
+        template: A database without studies, copied for a quick start; None to begin
+            without a database.
         words: Further words of the command.
         env: Further variables.
     """
@@ -37,7 +38,7 @@ class Server:
     def __init__(
         self,
         folder: Path,
-        template: Path,
+        template: Path | None,
         *words: str,
         env: Mapping[str, str] | None = None,
     ) -> None:
@@ -112,7 +113,8 @@ class Server:
         for path in self._folder.glob("mlflow.db*"):
             path.unlink()
         shutil.rmtree(self._artifacts, ignore_errors=True)
-        shutil.copy(self._template, self.database)
+        if self._template is not None:
+            shutil.copy(self._template, self.database)
 
     def n_runs(self, study: str) -> int:
         """Count the runs that it has of a study."""
