@@ -115,15 +115,30 @@ def _trained_by_keras(member: Member) -> list[NDArray[Any]]:
     model = compiled(fresh, eagerly=eagerly)
     dealt, counts = fresh.next_batches(0), fresh.counts()
     y = targets(request)
+    # Batch normalisation looks at rows of weight zero too.
+    of_one_size = not eagerly and not member.architecture.batch_norm
     for rows, count in zip(dealt, counts, strict=True):
-        batch = rows[: int(count)]
-        given = request.sample_weight
+        batch = rows if of_one_size else rows[: int(count)]
+        weight = _weights(request, batch, int(count))
         model.train_on_batch(
-            request.X[batch].astype("float32"),
-            y[batch],
-            sample_weight=None if given is None else given[batch].astype("float32"),
+            request.X[batch].astype("float32"), y[batch], sample_weight=weight
         )
     return [np.asarray(weight) for weight in model.get_weights()]
+
+
+def _weights(request: FitRequest, batch: NDArray[Any], count: int) -> NDArray[Any]:
+    """Return the weights of a batch of which only the first ``count`` rows are meant.
+
+    Keras divides by the rows of a batch, those of weight zero too. So a batch that is
+    filled up is as good as one of its own size, which JAX would compile for anew.
+    """
+    import numpy as np
+
+    weight = np.ones(len(batch), "float32")
+    if request.sample_weight is not None:
+        weight = request.sample_weight[batch].astype("float32")
+    weight[count:] = 0
+    return weight * np.float32(len(batch) / count)
 
 
 def compiled(member: Member, *, eagerly: bool = True) -> Any:

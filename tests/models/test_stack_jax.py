@@ -47,6 +47,23 @@ for size, place in ((2, 1), (7, 3)):
 for kernel in alone.weights:
     print(kernel.tobytes().hex())
 
+from hpo.models.stack_backend import make_backend
+from hpo.models.stack_check import mismatch
+from hpo.models.stack_member import Member
+from hpo.models.stack_program import Recipe, StackProgram
+
+def checked(task, given):
+    member = Member(request(task, {"units": 5, **given}), "jax")
+    recipe = Recipe.of(member.architecture, weighted=True)
+    backend = make_backend("jax")
+    return mismatch(StackProgram(recipe, backend), backend)
+
+# With batch normalisation Keras compiles the smaller last batch, else it is filled up.
+assert checked("multiclass", {"l2": 1e-3, "dropout": 0.5}) is None
+assert checked("regression", {"batch_norm": True}) is None
+StackProgram._penalty = lambda *_: 0.0
+assert "away from Keras' own" in checked("binary", {"l2": 0.1})
+
 from hpo.models.keras_mlp import KerasMlp
 
 (fitted,) = KerasMlp().fit_group([wanted])
