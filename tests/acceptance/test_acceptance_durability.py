@@ -42,7 +42,34 @@ class SlowSVC(SVC):
 def build(params, data):
     return SlowSVC(**params)
 """
+# Folds of seconds, which cost the processor nothing.
+SLEEPY_STUDY = """
+name: sleepy
+data: {source: sklearn.iris}
+model: sleepy:build
+space: {max_depth: {int: [1, 9]}}
+search: {strategy: random, trials: 4}
+"""
+SLEEPY = """
+import time
+from sklearn.tree import DecisionTreeClassifier
+
+class SleepyTree(DecisionTreeClassifier):
+    def fit(self, X, y):
+        time.sleep(SECONDS)
+        return super().fit(X, y)
+
+def build(params, data):
+    return SleepyTree(**params)
+"""
 pytestmark = pytest.mark.slow
+
+
+def sleepy(make_folder, seconds):
+    """Make a folder with a study whose folds take so many seconds each."""
+    folder = make_folder("sleepy", SLEEPY_STUDY)
+    folder.write("sleepy.py", f"SECONDS = {seconds}\n{SLEEPY}")
+    return folder
 
 
 def finish(process, code):
@@ -119,7 +146,7 @@ def test_a_killed_worker_costs_nothing_but_time(make_folder):
 
 
 def test_a_second_run_exits_3_and_names_the_holder(make_folder):
-    folder = make_folder("busy", SLEEPY)
+    folder = sleepy(make_folder, 2)
     first = folder.start("run", "study.yaml")
     folder.wait_for_folds(first, 0)
     second = folder.hpo("run", "study.yaml", code=3)
@@ -148,7 +175,7 @@ def test_ctrl_c_stops_gracefully_and_the_next_run_goes_on(make_folder):
 
 
 def test_a_second_ctrl_c_stops_at_once_and_leaves_no_process(make_folder):
-    folder = make_folder("hasty", SLEEPY)
+    folder = sleepy(make_folder, 10)
     process = folder.start("run", "study.yaml")
     folder.wait_for_folds(process, 0)
     workers = family_of(process)
@@ -161,16 +188,6 @@ def test_a_second_ctrl_c_stops_at_once_and_leaves_no_process(make_folder):
     _, alive = psutil.wait_procs(workers, timeout=5)
     assert not alive
     assert folder.json("list")[0]["state"] == "interrupted"
-
-
-# Forests large enough that a fold takes seconds.
-SLEEPY = """
-name: sleepy
-data: {source: sklearn.digits}
-model: sklearn.ensemble.RandomForestClassifier
-space: {n_estimators: {int: [700, 900]}, max_features: {float: [0.4, 0.9]}}
-search: {strategy: random, trials: 4}
-"""
 
 
 def test_a_fold_that_takes_too_long_fails_its_trial(make_folder):

@@ -31,6 +31,7 @@ evaluation:
 def hpo(tmp_path, monkeypatch, capsys):
     """Run commands beside a sound study; return exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "none")
     (tmp_path / "study.yaml").write_text(STUDY)
     (tmp_path / "table.csv").write_text(TABLE)
 
