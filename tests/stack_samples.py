@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.datasets import load_diabetes, load_iris
+from sklearn.datasets import load_diabetes, load_digits, load_iris
 
 from hpo.models.family import FitRequest
 from hpo.models.keras_network import build, draw_kernels, kernels
@@ -24,12 +24,21 @@ TASKS = {
     "targets": (X_values[:, 1:], np.column_stack([y_values, X_values[:, 0]]), 0),
 }
 
+X_digits, y_digits = load_digits(return_X_y=True)
+X_digits, y_digits = X_digits[:150] / 16, y_digits[:150]
+MANY_OUTPUTS = {
+    "10 classes": (X_digits, y_digits, 10),
+    "12 classes": (X_digits, (y_digits + np.arange(150) % 3).astype("int64"), 12),
+    "9 targets": (X_digits[:, :30], X_digits[:, 30:39], 0),
+}
+"""As many outputs as fill no whole number of vector instructions."""
+
 PROGRAMS = Programs(limit=64)
 
 
 def request(task, params, seed=4, weight=None, rows=None):
     """Return a request for one network on the first ``rows`` rows of a task."""
-    X, y, n_classes = TASKS[task]
+    X, y, n_classes = {**TASKS, **MANY_OUTPUTS}[task]
     kind = "classification" if n_classes else "regression"
     weight = None if weight is None else weight[:rows]
     return FitRequest(params, X[:rows], y[:rows], kind, n_classes, seed, weight)

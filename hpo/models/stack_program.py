@@ -295,7 +295,11 @@ class StackProgram:
             if self.recipe.has_dropout and step is not None:
                 X = dropped(X, data, step, data["places"][layer])
         kernel, bias = left
-        return ops.matmul(X, kernel) + bias, after
+        # Its gradient is a sum over rows for each output. As that of a product it is
+        # added in one order; as a sum it would be in that of the whole stack, where the
+        # outputs of a network fill no whole number of vector instructions.
+        shift = ops.matmul(ops.ones_like(X[..., :1]), bias)
+        return ops.matmul(X, kernel) + shift, after
 
     def _losses(self, logits: Any, y: Any) -> Any:
         """Return the loss of each row, (K, batch), as Keras' losses of these names."""

@@ -54,6 +54,9 @@ def same(first, second):
         ("regression", {"batch_size": 30, "activation": "selu", "patience": 2}),
         ("targets", {"batch_size": 10, "activation": "tanh", "optimizer": "nadam"}),
         ("regression", {"batch_size": 7, "hidden_layers": 0, "dropout": 0.0}),
+        ("10 classes", {"batch_size": 32, "hidden_layers": 2}),
+        ("12 classes", {"batch_size": 13, "hidden_layers": 0, "patience": 2}),
+        ("9 targets", {"batch_size": 10, "optimizer": "sgd", "batch_norm": True}),
     ],
 )
 def test_alone_and_in_any_stack_a_network_is_the_same_to_the_bit(task, params):
