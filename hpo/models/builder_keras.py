@@ -103,8 +103,9 @@ class Training:
     @property
     def key(self) -> Hashable:
         """What two networks share only if one program can train both."""
-        facts = asdict(self.network.info) | {"seed": 0}
-        built_from = (self.code, params_key(self.request.params), repr(facts))
+        # Seed included: code of the user's may hold numbers that it has drawn.
+        facts = repr(asdict(self.network.info))
+        built_from = (self.code, params_key(self.request.params), facts)
         return traced_choice.key_of(self.network.model, self.data, built_from)
 
     def run(self) -> Run:

@@ -58,6 +58,10 @@ def why_fit(model: Any) -> str | None:
 def _why_not_optimizer(optimizer: Any) -> str | None:
     if _is_users(type(optimizer)):
         return "custom optimizer"
+    if getattr(optimizer, "_exclude_from_weight_decay", None) or getattr(
+        optimizer, "_exclude_from_weight_decay_pattern", None
+    ):
+        return "exclude_from_weight_decay"  # its config does not tell
     if getattr(optimizer, "use_ema", False):
         return "use_ema"
     if getattr(optimizer, "gradient_accumulation_steps", None):
@@ -77,8 +81,8 @@ def key_of(model: Any, batch: Batch, built_from: Hashable) -> Hashable:
     Args:
         model: Compiled and built, a new session of Keras having named its layers.
         batch: A few rows as it gets them.
-        built_from: What the user's code was called with, seed apart. Code of the
-            user's inside of a model is only known to be the same if this is.
+        built_from: What the user's code was called with. Code of the user's inside of
+            a model is only known to be the same if this is.
     """
     import keras
 

@@ -7,7 +7,9 @@ here `hpo.models.traced_choice` says; what a program is, `hpo.models.traced_prog
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from hpo.models.builder_progress import Progress
@@ -40,7 +42,7 @@ class Run:
     batch_size: int
     epochs: int
     progress: Progress
-    orders: NDArray[Any] = field(init=False)
+    orders: Iterator[NDArray[Any]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.orders = backend_module().orders(n_rows(self.data), self.epochs)
@@ -75,11 +77,12 @@ def train(program: Program, run: Run) -> None:
     """
     backend, epochs, size = program.backend, program.epochs, run.batch_size
     start = program.start(run.model)
-    program.check(run.model, run.data, run.orders[0], size)
+    first = next(run.orders)
+    program.check(run.model, run.data, first, size)
     state = backend.on_device(start)
     data, watched = backend.rows_on_device(run.data), backend.on_device(run.watched)
     best = None
-    for epoch, order in enumerate(run.orders, start=1):
+    for epoch, order in enumerate(chain([first], run.orders), start=1):
         state, logs = epochs.train(state, data, backend.on_device(order), size)
         if watched is not None:
             state, seen = epochs.test(state, watched, size)

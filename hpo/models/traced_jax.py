@@ -7,7 +7,7 @@ left of the rows in a step of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -87,8 +87,8 @@ def differentiate(loss: Callable[..., Any], variables: Any) -> tuple[Any, Any]:
     return found
 
 
-def orders(n_rows: int, n_epochs: int) -> NDArray[Any]:
-    """Return the orders of rows that ``fit`` would take now, shape (epochs, rows).
+def orders(n_rows: int, n_epochs: int) -> Iterator[NDArray[Any]]:
+    """Return the orders of rows that ``fit`` would take now, one (rows,) an epoch.
 
     They follow from numpy's global state, which stays as it is. ``fit`` draws one order
     more, before the first epoch, to see a batch of it when it builds metrics.
@@ -101,7 +101,7 @@ def orders(n_rows: int, n_epochs: int) -> NDArray[Any]:
     drawn = np.random.RandomState()  # the generator that Keras uses
     drawn.set_state(np.random.get_state())  # noqa: NPY002
     drawn.permutation(n_rows)
-    return np.stack([drawn.permutation(n_rows) for _ in range(n_epochs)])
+    return (drawn.permutation(n_rows) for _ in range(n_epochs))
 
 
 def on_device(structure: Any) -> Any:

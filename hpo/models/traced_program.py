@@ -25,6 +25,10 @@ MAX_REFUSALS = 1024
 CHECKED_STEPS = 3
 CHECKED_RATE = 1e-3
 TOLERANCE = 1e-5
+UPDATE_TOLERANCE = 1e-2
+"""Of the largest update of a variable: where updates are small, all of one could be
+wrong within the other tolerance."""
+ROUNDING = 1e-6
 LOOSE_TOLERANCE = 1e-2
 """For weights whose true gradient is 0, as a bias before a normalization has: what
 moves them is rounding, which Adam scales up to whole steps of the learning rate."""
@@ -79,8 +83,9 @@ class Program:
         order = order[: CHECKED_STEPS * batch_size]
         device = self.backend.on_device
         _calm(model.optimizer)
+        start = self.start(model)
         state, logs = self.epochs.train(
-            device(self.start(model)),
+            device(start),
             self.backend.rows_on_device(data),
             device(order),
             batch_size,
@@ -88,8 +93,8 @@ class Program:
         model.run_eagerly = self.backend.EAGER_IS_FASTER
         loss = 0.0
         try:
-            for start in range(0, len(order), batch_size):
-                rows = order[start : start + batch_size]
+            for first in range(0, len(order), batch_size):
+                rows = order[first : first + batch_size]
                 x, y, weight = (_rows_of(part, rows) for part in data)
                 model.reset_metrics()
                 seen = model.train_on_batch(x, y, weight, return_dict=True)
@@ -97,17 +102,7 @@ class Program:
         finally:
             model.run_eagerly = False
             model.train_function = None
-        is_loose = _has_rounding_weights(model)
-        variables = [*model.trainable_variables, *model.non_trainable_variables]
-        found = _arrays([*state.trainable, *state.others])
-        pairs = [
-            (expected, other, is_loose and variable.name in _LOOSE)
-            for variable, expected, other in zip(
-                variables, _arrays(variables), found, strict=True
-            )
-        ]
-        pairs.append((loss, float(logs["loss"]), False))
-        if not all(_alike(*pair) for pair in pairs):
+        if not _near(loss, float(logs["loss"])) or not _all_alike(model, start, state):
             raise NotTraceableError("self-check: weights differ from those of fit")
         self._is_checked = True
 
@@ -203,8 +198,36 @@ def _has_rounding_weights(model: Any) -> bool:
     )
 
 
-def _alike(one: Any, other: Any, is_loose: bool) -> bool:
+def _all_alike(model: Any, start: State, state: State) -> bool:
+    """Tell whether a model, trained by Keras, has the weights of ``state``."""
+    loosens = _has_rounding_weights(model)
+    variables = [*model.trainable_variables, *model.non_trainable_variables]
+    begun = [*start.trainable, *start.others]
+    found = _arrays([*state.trainable, *state.others])
+    return all(
+        _near(expected, other, LOOSE_TOLERANCE)
+        if loosens and variable.name in _LOOSE
+        else _near(expected, other) and _moved_alike(before, expected, other)
+        for variable, before, expected, other in zip(
+            variables, begun, _arrays(variables), found, strict=True
+        )
+    )
+
+
+def _near(one: Any, other: Any, tolerance: float = TOLERANCE) -> bool:
     import numpy as np
 
-    tolerance = LOOSE_TOLERANCE if is_loose else TOLERANCE
     return bool(np.allclose(one, other, rtol=tolerance, atol=tolerance, equal_nan=True))
+
+
+def _moved_alike(before: Any, one: Any, other: Any) -> bool:
+    """Tell whether two updates of a variable differ by little beside the largest."""
+    import numpy as np
+
+    before, one, other = (np.asarray(a, dtype=float) for a in (before, one, other))
+    if not before.size:
+        return True
+    update = np.nanmax(np.abs(one - before), initial=0.0)
+    rounding = ROUNDING * np.nanmax(np.abs(one), initial=0.0)
+    allowed = UPDATE_TOLERANCE * update + rounding
+    return bool(np.allclose(one, other, rtol=0.0, atol=allowed, equal_nan=True))

@@ -5,7 +5,8 @@ Every function here takes and returns tensors.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from hpo.models.traced_step import Batch, State, Step
@@ -155,8 +156,8 @@ def differentiate(loss: Callable[..., Any], variables: Any) -> tuple[Any, Any]:
     return (value, more), gradients
 
 
-def orders(n_rows: int, n_epochs: int) -> NDArray[Any]:
-    """Return the orders of rows that ``fit`` would take now, shape (epochs, rows).
+def orders(n_rows: int, n_epochs: int) -> Iterator[NDArray[Any]]:
+    """Return the orders of rows that ``fit`` would take now, one (rows,) an epoch.
 
     They follow from TensorFlow's global seed. All epochs have the same: Keras starts
     the generator of its data set anew with each.
@@ -164,7 +165,6 @@ def orders(n_rows: int, n_epochs: int) -> NDArray[Any]:
     Source:
         Keras 3.15, keras/src/trainers/data_adapters/array_data_adapter.py.
     """
-    import numpy as np
     import tensorflow as tf
 
     def permutation(_: Any) -> Any:
@@ -172,7 +172,7 @@ def orders(n_rows: int, n_epochs: int) -> NDArray[Any]:
         return tf.random.shuffle(indices)
 
     drawn = next(iter(tf.data.Dataset.range(1).map(permutation).prefetch(1)))
-    return np.broadcast_to(drawn.numpy(), (n_epochs, n_rows))
+    return repeat(drawn.numpy(), n_epochs)
 
 
 def _traced(body: Callable[..., Any], signature: list[Any]) -> Callable[..., Any]:

@@ -100,6 +100,17 @@ def test_what_a_config_leaves_out_makes_another_program(code, programs):
             {"compile": "model.train_step = model.train_step"},
             "custom train_step",
         ),
+        *(
+            (
+                {
+                    "compile": "optimizer = keras.optimizers.AdamW(); "
+                    f"optimizer.exclude_from_weight_decay({of}); "
+                    + COMPILED.format("optimizer")
+                },
+                "exclude_from_weight_decay",
+            )
+            for of in ("var_names=['bias']", "model.trainable_variables[:1]")
+        ),
         (
             {"layer": "keras.layers.Dense(4, dtype='mixed_bfloat16'),"},
             "mixed precision",
@@ -165,6 +176,53 @@ def test_a_program_that_trains_otherwise_than_fit_is_not_used(
     np.testing.assert_allclose(
         fitted.model.predict_proba(X_iris), expected.model.predict_proba(X_iris), 1e-5
     )
+
+
+def test_small_updates_are_compared_with_their_own_size(code, programs, monkeypatch):
+    from hpo.models.traced_step import Step
+
+    right = Step.train
+
+    def halved(self, state, metrics, batch):
+        after, metrics = right(self, state, metrics, batch)
+        moved = zip(state.trainable, after.trainable, strict=True)
+        return after._replace(
+            trainable=tuple(old + (new - old) / 2 for old, new in moved)
+        ), metrics
+
+    monkeypatch.setattr(Step, "train", halved)
+    # Gradients of about 1e-3 at the check's rate of 1e-3 move weights by 1e-6.
+    text = model(
+        above="def small(y, p):\n"
+        "    return 1e-3 * keras.losses.sparse_categorical_crossentropy(y, p)",
+        compile="model.compile('sgd', small)",
+    )
+    fitted = fit(code.family(text), "multiclass", epochs=1)
+    assert kind(fitted) == "fit: self-check: weights differ from those of fit"
+
+
+DRAWN = """
+import numpy as np
+
+class Drawn(keras.layers.Layer):
+    def build(self, shape):
+        self.factors = np.random.normal(size=(shape[-1], 8)).astype("float32")
+
+    def call(self, x):
+        return keras.ops.tanh(keras.ops.matmul(x, self.factors))
+"""
+
+
+def test_numbers_that_a_layer_has_drawn_are_those_of_its_own_network(code, programs):
+    family = code.family(model("Drawn(),", above=DRAWN))
+    for seed in (1, 2):
+        scanned = fit(family, "multiclass", seed=seed)
+        assert kind(scanned) == "scan"
+        # The weights that were trained go with the numbers that the network has.
+        loss = -np.log(
+            scanned.model.predict_proba(X_iris)[np.arange(len(y_iris)), y_iris]
+        ).mean()
+        assert abs(loss - scanned.curves["loss"][-1]) < 0.1
 
 
 FROZEN = "model.layers[0].trainable = False"
