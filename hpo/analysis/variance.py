@@ -1,4 +1,4 @@
-"""How much of what differs between scores is the folds' doing, not the networks'."""
+"""How much of what differs between the folds of a trial is the same for all trials."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ LEAST_TRIALS, LEAST_FOLDS = 3, 2
 
 
 def fold_share(trials: Sequence[Trial]) -> float | None:
-    """Return the share of the variance between a trial's folds that the folds cause.
+    """Return the share of the variance between a trial's folds that all trials share.
 
     Some folds are harder than others for every network. The score of a trial in a fold
     is taken as a trial's effect, plus a fold's effect, plus the rest; the estimated
-    variance of the folds' effects is divided by its sum with that of the rest. Only the
-    better half of the trials takes part (three at least), as bad networks fail in ways
-    of their own.
+    variance of the folds' effects is divided by its sum with that of the rest. How much
+    trials differ as a whole is no part of it. Only the better half of the trials takes
+    part (three at least), as bad networks fail in ways of their own.
 
     Args:
         trials: Of a study; those that are not complete do not count.

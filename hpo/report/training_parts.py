@@ -83,13 +83,13 @@ def _fold_words(result: StudyResult) -> str:
         return "There are too few complete trials to tell how much is due to the folds."
     share = f"{100 * result.fold_share:.0f} %"
     tail = (
-        "folds differ more than trials do, so trials must be compared fold by fold"
+        "it is the fold, not the network, so that trials must be compared fold by fold"
         if result.fold_share > 0.5
-        else "most of it is due to the trials themselves and to chance"
+        else "the rest differs from trial to trial in the same fold, as chance does"
     )
     return (
-        f"Of all variance between the scores of the better trials {share} is due to "
-        f"the folds: {tail}."
+        f"Of what differs between the folds of one of the better trials, {share} is "
+        f"shared by all of them: {tail}."
     )
 
 

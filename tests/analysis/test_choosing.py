@@ -207,6 +207,15 @@ def test_the_share_of_the_folds_is_found_again():
     assert np.mean(nothing) < 0.03
 
 
+def test_how_much_trials_differ_as_a_whole_is_no_part_of_the_share_of_the_folds():
+    random = np.random.default_rng(4)
+    table = random.normal(0, 0.03, size=5) + random.normal(0, 0.02, size=(3, 5))
+    near = fold_share([scored_trial(n, row) for n, row in enumerate(table)])
+    apart = [scored_trial(n, row + 100 * n) for n, row in enumerate(table)]
+    assert 0 < near < 1
+    assert fold_share(apart) == pytest.approx(near, abs=1e-9)
+
+
 def test_only_the_better_half_tells_the_share_of_the_folds():
     folds = [0.0, 0.1, 0.2, 0.3]
     good = [scored_trial(n, [0.6 + n / 100 + f for f in folds]) for n in range(3)]
