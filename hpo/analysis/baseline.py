@@ -40,7 +40,7 @@ def baseline(metric: str, rows: StudyRows | None) -> Baseline | None:
     best mean over the folds is the baseline, the earliest of equals.
 
     Args:
-        metric: Of the study.
+        metric: Of the study; see `hpo.analysis.comparing.known_metric`.
         rows: What its rows are; None if that is not known.
 
     Returns:

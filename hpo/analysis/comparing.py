@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from hpo.analysis.choosing import fold_scores
 from hpo.metrics import CLASSIFICATION_METRICS
 from hpo.records import StudyRecord, Trial, mean
+from hpo.user_code import OBJECTIVE, kind_of
 
 BOUNDED_ROPE = 0.01
 RELATIVE_ROPE = 0.01
@@ -50,6 +51,15 @@ class Difference:
     better: float
 
 
+def known_metric(study: StudyRecord) -> str:
+    """Return the scikit-learn metric that a study is judged by; empty if it is none.
+
+    What an objective calls ``accuracy`` is the objective's own, on a scale that nobody
+    else knows: it may be in percent, or an error.
+    """
+    return "" if kind_of(study.family) == OBJECTIVE else study.metric
+
+
 def rope_of(metric: str, best_score: float) -> float:
     """Return the difference up to which two scores are practically equal.
 
@@ -60,7 +70,7 @@ def rope_of(metric: str, best_score: float) -> float:
     absolute value.
 
     Args:
-        metric: Name of the metric.
+        metric: Name of the metric; see `known_metric`.
         best_score: The greatest mean score of the study.
     """
     if metric in BOUNDED_METRICS:

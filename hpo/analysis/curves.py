@@ -31,7 +31,8 @@ class Fit:
 
     Args:
         kind: ``good``, ``overfit``, ``underfit``, ``unfinished`` (it was still getting
-            better in its last epochs), ``diverging`` or ``unknown``.
+            better in its last epochs), ``diverging``, ``useless`` (a model that looks
+            at no feature is better) or ``unknown``.
         words: One sentence about it with the figures that it rests on.
     """
 

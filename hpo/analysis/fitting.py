@@ -33,7 +33,7 @@ class Surroundings:
     """What a trial is judged against.
 
     Args:
-        metric: Of the study.
+        metric: Of the study; see `hpo.analysis.comparing.known_metric`.
         rope: Differences up to this are practically none.
         best: The trial with the greatest mean score.
         baseline: Score of a model without features, if it is known.
@@ -46,10 +46,12 @@ class Surroundings:
 
 
 def judged_fit(trial: Trial, around: Surroundings) -> Fit:
-    """Return whether a complete trial is over- or underfitted.
+    """Return whether a complete trial is over- or underfitted, or of no use at all.
 
     The first of these that holds:
 
+    * useless: on the rows left out the baseline is better by more than the rope; the
+      words go on with which of the others holds too
     * diverging: in most folds the training loss ends far above its least value
     * overfit: the score on training rows is above that on the rows left out by more
       than the rope and than the spread of the folds explains, and the gap is half or
@@ -61,6 +63,24 @@ def judged_fit(trial: Trial, around: Surroundings) -> Fit:
       practically worse there than the best trial is on rows left out
     * good: none of these; unknown: there is neither a training score nor a curve
     """
+    fit = _trained(trial, around)
+    return _useless(trial, around, fit) or fit
+
+
+def _useless(trial: Trial, around: Surroundings, fit: Fit) -> Fit | None:
+    score, lowest = scored(trial), around.baseline
+    if lowest is None or score >= lowest - around.rope:
+        return None
+    words = (
+        f"No better than a model without features: {figure(score)} on rows left out, "
+        f"and that has {figure(lowest)}"
+    )
+    cause = "" if fit.kind in ("good", "unknown") else f". {fit.words}"
+    return Fit("useless", words + cause)
+
+
+def _trained(trial: Trial, around: Surroundings) -> Fit:
+    """Return what the training of a trial shows."""
     diverged = diverging(trial)
     if diverged is not None:
         return diverged
@@ -114,7 +134,7 @@ def _overfit(trial: Trial, train: float, around: Surroundings) -> Fit | None:
     perfect, lowest = perfect_score(around.metric), around.baseline
     much = perfect is None and lowest is None
     much |= perfect is not None and gap >= GAP_SHARE * (perfect - score)
-    much |= lowest is not None and gap >= GAP_SHARE * (train - lowest)
+    much |= lowest is not None and 0 < GAP_SHARE * (train - lowest) <= gap
     return Fit("overfit", f"Overfitted: {_gap_words(trial, train)}") if much else None
 
 

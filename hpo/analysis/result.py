@@ -14,7 +14,13 @@ from hpo.analysis.choosing import (
     scored,
     standard_error,
 )
-from hpo.analysis.comparing import Difference, correlation, difference, rope_of
+from hpo.analysis.comparing import (
+    Difference,
+    correlation,
+    difference,
+    known_metric,
+    rope_of,
+)
 from hpo.analysis.corrected import Corrected, Predicted, corrected_score
 from hpo.analysis.fitting import Fit, Surroundings, judged_fit, perfect_score
 from hpo.analysis.repeated_choice import within
@@ -55,9 +61,9 @@ class StudyResult:
         rope: Half the width of what counts as practically equal, in the metric's units.
         rivals: The next best trials by mean, each compared with the chosen one; none
             if there is a single fold.
-        fold_share: Share of the variance between scores of the better half of the
-            trials in the same folds that is due to the folds, from 0 to 1; None if
-            there are too few.
+        fold_share: Of the variance between the folds of one of the better half of the
+            trials, the share that is the same for all of them, from 0 to 1: it is the
+            fold, not the network. None if there are too few trials or folds.
         fits: Over- and underfitting of the chosen, the best and the rival trials by
             number.
         looks: What was scored on the test part, oldest first; empty until asked.
@@ -115,19 +121,20 @@ def study_result(
         return None
     if defaults is not None and not complete([defaults]):
         defaults = None
-    rope = rope_of(study.metric, scored(best))
+    metric = known_metric(study)
+    rope = rope_of(metric, scored(best))
     share = correlation(study)
     corrected, why_not = corrected_score(study, trials, rows, predicted, rule=rule)
     if corrected is not None:
-        corrected = within(corrected, perfect_score(study.metric))
-    plain = baseline(study.metric, rows)
+        corrected = within(corrected, perfect_score(metric))
+    plain = baseline(metric, rows)
     ranked = sorted(complete(trials), key=lambda t: (-scored(t), t.number))
     others = [t for t in ranked if t.number != choice.number][:n_rivals]
     compared = [difference(t, choice, correlation=share, rope=rope) for t in others]
     gain = None
     if defaults is not None and defaults.number != choice.number:
         gain = difference(choice, defaults, correlation=share, rope=rope)
-    around = Surroundings(study.metric, rope, best, plain.score if plain else None)
+    around = Surroundings(metric, rope, best, plain.score if plain else None)
     return StudyResult(
         chosen=choice,
         rule=rule,

@@ -181,7 +181,8 @@ def _facts(
     if result.defaults is not None:
         facts.append(("defaults", number(result.defaults.score), _gain_words(result)))
     if result.baseline is not None:
-        words = result.baseline.words
+        over = (trial.score or 0.0) - result.baseline.score
+        words = f"{result.baseline.words}; gain {over:+.4f}"
         facts.append(("without features", number(result.baseline.score), words))
     if trial.train_score is not None:
         fit = result.fits.get(trial.number)

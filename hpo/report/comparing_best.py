@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hpo.analysis.comparing import Difference, correlation, difference, rope_of
+from hpo.analysis.comparing import (
+    Difference,
+    correlation,
+    difference,
+    known_metric,
+    rope_of,
+)
 from hpo.report.comparable import Stored, same_folds
 from hpo.report.look import score_text
 from hpo.report.tables import Row, best_trial
@@ -88,7 +94,9 @@ def compare_best(given: Sequence[Stored], units: Units) -> BestTrials | None:
     if len(best) < 2 or given[0].study.n_folds < 2:
         return None
     leader = max(best, key=lambda name: best[name].score or 0.0)
-    rope = rope_of(given[0].study.metric, best[leader].score or 0.0)
+    # Empty as soon as one of them is an objective, whose scale is its own.
+    metric = min(known_metric(stored.study) for stored in given)
+    rope = rope_of(metric, best[leader].score or 0.0)
     share = correlation(given[0].study)
     others = {
         name: compared

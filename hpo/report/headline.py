@@ -10,6 +10,7 @@ from hpo.report.elements import answers, cards, warning
 from hpo.report.look import score_text, written
 from hpo.report.page import Part, paragraphs
 from hpo.report.study_facts import StudyFacts
+from hpo.user_code import OBJECTIVE, kind_of
 
 ONE_SE = "one-se"
 
@@ -214,6 +215,8 @@ def _baseline(facts: StudyFacts, result: StudyResult) -> str:
         why = (
             "what the rows of this study are is not in the store"
             if facts.rows is None
+            else "only the objective itself can give its score"
+            if kind_of(facts.study.family) == OBJECTIVE
             else f"{written(units.metric)} cannot judge such a model"
         )
         return f"Not known: {why}."

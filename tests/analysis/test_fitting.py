@@ -80,6 +80,25 @@ def test_errors_are_judged_by_their_distance_to_nought():
     assert "-100 on those" in fit.words
 
 
+def test_what_is_worse_than_a_model_without_features_is_useless():
+    trial = scored_trial(0, [0.42, 0.44, 0.43], train_score=0.45)
+    fit = judged_fit(trial, around(best=trial))
+    assert fit.kind == "useless"
+    assert fit.words.startswith(
+        "No better than a model without features: 0.430 on rows left out, and that has "
+        "0.500. Underfitted: "
+    )
+    unknown = judged_fit(scored_trial(0, [0.42, 0.44, 0.43]), around(best=trial))
+    assert unknown.kind == "useless"
+    assert unknown.words.endswith("and that has 0.500")
+
+
+def test_what_is_within_the_rope_of_the_baseline_is_not_called_useless():
+    trial = scored_trial(0, [0.495] * 3, train_score=0.8)
+    assert judged_fit(trial, around(best=trial)).kind == "overfit"
+    assert judged_fit(trial, around(best=trial, baseline=None)).kind == "overfit"
+
+
 def test_hardly_above_the_baseline_on_training_rows_is_underfitting():
     trial = scored_trial(0, [0.52, 0.51, 0.53], train_score=0.53)
     fit = judged_fit(trial, around(best=trial))

@@ -92,6 +92,27 @@ def test_without_a_complete_trial_nothing_is_concluded():
     assert study_result(record, given, rows=None, predicted=no_predictions) is None
 
 
+@pytest.mark.parametrize(
+    ("metric", "scale"), [("accuracy", 100.0), ("neg_log_loss", -3.0), ("r2", 5.0)]
+)
+def test_what_an_objective_calls_its_score_says_nothing_of_its_scale(metric, scale):
+    # Accuracy in percent, a log-likelihood, an r2 of its own: none ends at 0 or 1.
+    random = np.random.default_rng(1)
+    table = scale + random.normal(0, 0.01 * abs(scale), size=(6, 5))
+    rows = make_rows(random.integers(2, size=50), 5)
+    trials = [scored_trial(number, row) for number, row in enumerate(table)]
+    record = make_record(metric, family="objective:mine:score")
+    result = study_result(record, trials, rows=rows, predicted=no_predictions)
+    corrected, _ = corrected_score(
+        make_record(metric), trials, None, no_predictions, rule="mean"
+    )
+    assert result.corrected == corrected
+    assert result.corrected.low < result.corrected.high
+    assert result.rope == pytest.approx(0.01 * abs(result.best.score))
+    assert result.baseline is None
+    assert result.fits[result.chosen.number].kind == "unknown"
+
+
 def test_a_single_fold_is_compared_with_nothing():
     trials = [scored_trial(n, [0.5 + n / 10]) for n in range(3)]
     failed = Trial(3, {}, "failed", failure="nan")

@@ -284,6 +284,17 @@ def test_studies_side_by_side_by_hand():
     json.dumps(compared.rows)
 
 
+def test_objectives_are_practically_equal_on_the_scale_that_they_have():
+    # An accuracy in percent: 0.01 of it is nothing, 1 % of the best is 0.887.
+    family = "objective:mine:f"
+    others = [stored("b", [88.0]), stored("b", [88.0], family=family)]
+    for other in others:
+        compared = compare([stored("a", [88.7], family=family), other])
+        _, two = compared.rows
+        assert two["practically_equal"] == pytest.approx(1.0)
+        assert "Practically equal is within 0.887" in " ".join(words(compared))
+
+
 def test_a_given_score_to_reach_may_never_be_reached():
     given = [stored("a", [0.5, 0.9]), stored("b", [0.7])]
     compared = compare(given, to_reach=0.8)

@@ -1,0 +1,44 @@
+"""What a report says of the trial to take, checked word by word."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import numpy as np
+import pytest
+from report_samples import Sample
+
+from hpo.report.headline import headline_part
+from hpo.report.study_facts import read_facts
+from hpo.space import Float, Space
+from hpo.store import Store
+
+SPACE = Space(rate=Float(1e-4, 1e-1, log=True))
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = Store(f"sqlite:///{tmp_path / 'hpo.db'}")
+    yield opened
+    opened.close()
+
+
+def drawn_params(n):
+    return [{"rate": 0.001 * (1 + i)} for i in range(n)]
+
+
+def words(part):
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", part.body)).split())
+
+
+def headline(store, name):
+    return words(headline_part(read_facts(store, name)))
+
+
+def test_a_score_of_an_objective_is_compared_with_no_other_model(store):
+    y = np.arange(80) % 2
+    made = Sample(store, "own", SPACE, y, ("a", "b")).create(family="objective:m:f")
+    made.add(drawn_params(3), [0.6, 0.7, 0.8])
+    said = headline(store, "own")
+    assert "Not known: only the objective itself can give its score." in said
