@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import os
-import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +14,11 @@ import numpy as np
 from hpo.cli.console import say
 from hpo.errors import ExportError
 from hpo.export.loading import open_model
-from hpo.export.predicted import Predicted, predicted
+from hpo.export.predicted import PREDICTION, Predicted, predicted
+from hpo.whole_files import start_of, whole_file
+
+HEADERS = (PREDICTION.encode(), f'"{PREDICTION}'.encode())
+"""How a file of predictions begins, which may be written anew."""
 
 
 def predict_rows(
@@ -27,7 +29,8 @@ def predict_rows(
     Args:
         folder: What `hpo export` wrote.
         rows: A ``.csv``, ``.parquet`` or ``.npz`` file.
-        output: CSV file to write, whole or not at all; None for stdout.
+        output: CSV file to write, whole or not at all: a new one, or one that holds
+            predictions; None for stdout.
         allowed_modules: Modules of the user's that the model may be made of.
 
     Raises:
@@ -77,28 +80,31 @@ def _cells(values: Any) -> list[str]:
 
 
 def _refuse_output(output: Path, folder: Path, rows: Path) -> None:
+    """Refuse a file that cannot be written, or must not be lost, before predicting."""
+    place = _real(output)
     if output.is_dir():
         raise ExportError(f"-o: {output} is a folder; name a file")
     if not output.absolute().parent.is_dir():
         raise ExportError(f"-o: there is no folder {output.absolute().parent}")
-    if output.resolve() == rows.resolve():
+    if place == _real(rows):
         raise ExportError(f"-o: {output} holds the rows; name another file")
-    if output.resolve().is_relative_to(folder.resolve()):
+    if place.is_relative_to(_real(folder)):
         raise ExportError(f"-o: {output} lies in the model's folder; name another file")
+    start = start_of(output)
+    if start and not start.startswith(HEADERS):
+        raise ExportError(
+            f"-o: {output} holds something that is no predictions; name another file"
+        )
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # resolve() raises where links go in a circle
 
 
 def _write_whole(made: Predicted, output: Path) -> None:
-    """Write to a file beside, which then takes the place of ``output``."""
-    beside = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
     try:
-        with beside.open("w", encoding="utf-8", newline="") as file:
+        with whole_file(output) as file:
             write_predictions(made, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(output)
     except OSError as error:
         reason = error.strerror or error
         raise ExportError(f"-o: {output} cannot be written ({reason})") from error
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from pathlib import Path
 
 from hpo.errors import StudyError
+from hpo.whole_files import start_of, whole_file
 
 MAX_NAME = 100
 
@@ -36,11 +35,7 @@ def page_file(name: str, given: str | Path | None) -> Path:
 
 def why_taken(file: Path) -> str | None:
     """Say that a file holds something else than a page, which must not be lost."""
-    try:
-        with file.open("rb") as opened:
-            start = opened.read(64).lstrip().lower()
-    except OSError:  # it is not there, or whoever writes it says what is wrong
-        return None
+    start = start_of(file).lstrip().lower()
     if not start or start.startswith((b"<!doctype html", b"<html")):
         return None
     return f"{file}: holds something that is no page; name another file"
@@ -58,22 +53,11 @@ def write_whole(file: Path, text: str) -> None:
     Raises:
         StudyError: It cannot be written; what was there before still is.
     """
-    draft: Path | None = None
     try:
-        handle, made = tempfile.mkstemp(".html", ".draft-", file.parent)
-        draft = Path(made)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as opened:
+        with whole_file(file) as opened:
             opened.write(text)
-        # A file for one's own eyes only is not what was asked for.
-        mask = os.umask(0)
-        os.umask(mask)
-        draft.chmod(0o666 & ~mask)
-        draft.replace(file)
     except OSError as error:
         what = error.strerror or error
         raise StudyError(
             f"{file}: the page cannot be written ({what}); name another file"
         ) from None
-    finally:
-        if draft is not None:
-            draft.unlink(missing_ok=True)

@@ -137,6 +137,37 @@ def test_mistakes_are_told_in_a_line_and_leave_no_file(trained):
     assert not (trained.path / "no.csv").exists()
 
 
+def test_only_a_file_of_predictions_is_written_anew(trained):
+    out = trained.path / "notes.csv"
+    out.write_text("what I must not lose\n")
+    words = ("predict", "model", "rows.csv", "-o", "notes.csv")
+    assert (
+        "holds something that is no predictions" in trained.hpo(*words, code=2).stderr
+    )
+    assert out.read_text() == "what I must not lose\n"
+    for before in ("", "prediction,probability_a\n", '"prediction"\n"a"\n'):
+        out.write_text(before)
+        trained.hpo(*words)
+        assert len(pd.read_csv(out)) == 240
+    out.unlink()
+
+
+def test_predictions_go_through_a_link_and_into_a_pipe(trained):
+    link, pipe = trained.path / "link.csv", trained.path / "pipe"
+    link.symlink_to("far.csv")
+    trained.hpo("predict", "model", "rows.csv", "-o", "link.csv")
+    assert link.is_symlink()
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True)
+    try:
+        trained.hpo("predict", "model", "rows.csv", "-o", "pipe")
+        assert pipe.is_fifo()
+        got, _ = reader.communicate(timeout=60)
+    finally:
+        reader.kill()
+    assert got == (trained.path / "far.csv").read_text()
+
+
 def test_trials_and_folders_that_cannot_be_exported(trained):
     def refused(*words):
         given = ("export", *words, "--tracking", "none")

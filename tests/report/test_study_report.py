@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -433,6 +435,20 @@ def test_a_file_that_cannot_be_written_is_refused_and_the_old_one_stays(tmp_path
         write_whole(old, "\ud800")
     assert old.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["x.html"]
+
+
+def test_a_pipe_is_not_read_for_a_page_and_a_link_stays(tmp_path):
+    pipe, link = tmp_path / "pipe", tmp_path / "link.html"
+    os.mkfifo(pipe)
+    # A reader of the pipe would wait for ever, so the question is asked from aside.
+    asked = threading.Thread(target=page_file, args=("x", pipe), daemon=True)
+    asked.start()
+    asked.join(20)
+    assert not asked.is_alive()
+    link.symlink_to("far.html")
+    write_whole(link, "new")
+    assert link.is_symlink()
+    assert (tmp_path / "far.html").read_text() == "new"
 
 
 def test_the_command_writes_the_report_and_says_where(store, tmp_path):
