@@ -38,7 +38,7 @@ from hpo.tracking.sender import Sender
 NAME = "model"
 CALL_SECONDS = 60
 LOADER = "hpo.export.pyfunc"
-REQUIRED = ("hpo", "mlflow", "numpy", "pandas", "scikit-learn", "skops")
+REQUIRED = ("mlflow", "numpy", "pandas", "scikit-learn", "skops")
 
 
 @dataclass(frozen=True)
@@ -177,10 +177,13 @@ def _tags(model: ExportedModel) -> dict[str, str]:
 
 
 def requirements(model: ExportedModel) -> list[str]:
-    """Return what must be installed to load it, for pip; nothing is looked up."""
+    """Return the libraries that loading takes, for pip; nothing is looked up.
+
+    Without hpo itself: where pip looks, that name is of somebody else's package.
+    """
     versions = {**dict(model.info.get("versions") or {}), "mlflow": _mlflow_version()}
     known = [name for name in REQUIRED if name in versions]
-    others = sorted(set(versions) - {*known, "python"})
+    others = sorted(set(versions) - {*known, "hpo", "python"})
     return [f"{name}=={versions[name]}" for name in (*known, *others)]
 
 

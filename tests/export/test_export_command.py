@@ -29,7 +29,7 @@ def test_a_fresh_process_predicts_what_the_trained_network_does(trained):
     done = trained.hpo("predict", "model", "test.csv")
     read = done.stdout.splitlines()
     assert read[0] == "prediction,probability_=yes,probability_no"
-    assert [line.split(",")[0].lstrip("'") for line in read[1:]] == list(labels)
+    assert [line.split(",")[0] for line in read[1:]] == list(labels)
     assert [float(line.split(",")[1]) for line in read[1:]] == list(shares[:, 0])
     assert len(rows) == len(read) - 1
 
@@ -98,7 +98,7 @@ def test_neither_store_nor_data_nor_study_file_is_needed(trained, tmp_path):
     assert done.stdout == ""
     assert "9 predictions written to out.csv" in done.stderr
     read = pd.read_csv(tmp_path / "out.csv")
-    assert read.prediction.str.lstrip("'").tolist() == expected.tolist()
+    assert read.prediction.tolist() == expected.tolist()
     assert sorted(file.name for file in tmp_path.iterdir()) == [
         "model",
         "new.csv",

@@ -10,12 +10,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from export_samples import COLOUR
+from export_samples import COLOUR, small_model
 from tracking.faulty_server import Server
 
 import hpo
 from hpo.data.new_rows import Inputs
-from hpo.tracking.model import _masked, input_example
+from hpo.export.document import MODEL_JSON
+from hpo.export.loading import open_model
+from hpo.export.versions import versions_of
+from hpo.tracking.model import _masked, input_example, requirements
 
 PREDICT = """\
 import pickle, sys
@@ -144,3 +147,16 @@ def test_nothing_that_looks_like_a_password_is_sent():
 
 def test_the_example_of_a_model_of_images_is_one_image():
     assert input_example(Inputs(shape=(2, 3))).shape == (1, 2, 3)
+
+
+def test_pip_is_asked_for_the_libraries_and_not_for_hpo(tmp_path):
+    folder = small_model(tmp_path / "model")
+    file = folder / MODEL_JSON
+    versions = versions_of(keras=True, backend="tensorflow")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"versions": versions}))
+    asked = dict(line.split("==") for line in requirements(open_model(folder)))
+    assert list(asked) == [
+        *("mlflow", "numpy", "pandas", "scikit-learn", "skops"),
+        *("keras", "tensorflow"),
+    ]
+    assert asked["numpy"] == np.__version__
