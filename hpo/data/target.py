@@ -22,6 +22,8 @@ from hpo.records import Task
 MAX_INFERRED_CLASSES = 20
 MAX_CLASSES = 1000
 
+_ZERO_FIRST = re.compile(r"[+-]?0\d", re.ASCII)
+
 
 @dataclass(frozen=True)
 class Target:
@@ -161,10 +163,14 @@ def _codes(
 
 
 def _labels(cells: Cells, distinct: frozenset[str]) -> dict[str, Any]:
-    """Return the label that each distinct text stands for, all of one type."""
+    """Return the label that each distinct text stands for, all of one type.
+
+    Whole numbers are numbers, 1 and 1.0 the same one, unless a text begins with a zero
+    as 007 does: such texts are names, and 7 is another.
+    """
     if cells.kind == "boolean":
         return {text: BOOLEANS[text] for text in distinct}
-    if cells.kind == "number":
+    if cells.kind == "number" and not any(map(_ZERO_FIRST.match, distinct)):
         whole = {text: _to_int(text) for text in distinct}
         if all(abs(label) < 2**63 for label in whole.values()):
             return whole
@@ -173,6 +179,5 @@ def _labels(cells: Cells, distinct: frozenset[str]) -> dict[str, Any]:
 
 def _to_int(text: str) -> int:
     """Read a whole number; digits alone are exact beyond 2**53, unlike floats."""
-    # int() refuses texts of over 4300 digits, which can only be leading zeros here.
-    exact = len(text) < 400 and re.fullmatch(r"[+-]?\d+", text)
+    exact = re.fullmatch(r"[+-]?\d+", text)
     return int(text) if exact else int(float(text))

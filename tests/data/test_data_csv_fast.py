@@ -62,11 +62,12 @@ def both(content):
         "a,b,y\n1,,u\n?,q,v\nNA,nan,u\n-nan, p ,v\n",
         "a,b,y\n+1,true,u\n 2 ,false,v\n1e5,true,u\n",
         "a,b,y\né1,é,u\né2,ü,v\né1,ü,u\n",
+        "a,y\n1,007\n2,7\n3,007\n4,7\n",
         "id,y\n9007199254740993,9007199254740993\n3,9007199254740992\n"
         "4,9007199254740992\n5,9007199254740993\n",
     ],
     ids=["plain", "semicolon", "tab", "bom", "blank end", "quotes", "missing", "signs",
-         "accents", "large"],
+         "accents", "zeros", "large"],
 )  # fmt: skip
 def test_a_plain_file_is_read_fast_to_the_same_data(content):
     slow, fast = both(content.encode())
