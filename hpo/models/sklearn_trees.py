@@ -79,7 +79,7 @@ def _trees(
         own = int(found.n_features_in_)
         n_features = min(n_features, own) if _asks_nothing(owner) else own
         owner = found
-    for part in _parts(found):
+    for part in parts_of(found):
         yield from _trees(part, owner, n_features, seen)
 
 
@@ -88,7 +88,8 @@ def _asks_nothing(owner: Any) -> bool:
     return type(owner).__module__ in UNCHECKED
 
 
-def _parts(found: Any) -> list[Any]:
+def parts_of(found: Any) -> list[Any]:
+    """Return what an object of scikit-learn's, or a container, is made of."""
     if isinstance(found, dict):
         return list(found.values())
     if isinstance(found, list | tuple | set):

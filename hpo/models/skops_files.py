@@ -19,6 +19,7 @@ from hpo.models.builder_code import one_line
 from hpo.models.builder_sklearn import as_table
 from hpo.models.preprocessing import SKOPS_TRUSTED
 from hpo.models.sklearn_estimator import AllClasses
+from hpo.models.sklearn_neighbours import drop_trees
 from hpo.models.sklearn_trees import TREES, check_trees
 from hpo.user_code import Home, find, why_not_found
 
@@ -45,6 +46,11 @@ HEAP_TYPE = 1 << 9
 def save(fitted: Any, file: Path) -> None:
     """Save what has been fitted.
 
+    Args:
+        fitted: Of scikit-learn; estimators of neighbours in it lose their trees, see
+            `hpo.models.sklearn_neighbours`.
+        file: Where to.
+
     Raises:
         TrialError: Part of it cannot be saved without pickle, or could not be loaded.
         OSError: The file cannot be written.
@@ -52,6 +58,7 @@ def save(fitted: Any, file: Path) -> None:
     from skops import io
 
     name = type(fitted).__name__
+    drop_trees(fitted)
     try:
         io.dump(fitted, file)
         refused = _refused(io.get_untrusted_types(file=file))

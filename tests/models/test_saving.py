@@ -11,15 +11,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builder_samples import KERAS, SKLEARN, TASKS
+from sklearn.base import clone
 from sklearn.ensemble import (
+    BaggingRegressor,
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
 from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import (
+    KNeighborsClassifier,
+    KNeighborsRegressor,
+    RadiusNeighborsRegressor,
+)
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.tree._tree import Tree
 
 from hpo.errors import ExportError, TrialError
@@ -304,9 +310,37 @@ def test_an_estimator_of_the_users_needs_its_module(code, tmp_path):
     np.testing.assert_array_equal(loaded.predict(X), np.ones(100))
 
 
+@pytest.mark.parametrize("far", [0.0, 1e9])
+@pytest.mark.parametrize(
+    "made",
+    [
+        KNeighborsClassifier(),
+        KNeighborsClassifier(weights="distance", algorithm="ball_tree"),
+        KNeighborsRegressor(p=1, weights="distance"),
+        RadiusNeighborsRegressor(radius=3.0, metric="l2"),
+        make_pipeline(StandardScaler(), KNeighborsClassifier(metric="chebyshev")),
+        BaggingRegressor(KNeighborsRegressor(p=3), n_estimators=2, random_state=0),
+    ],
+    ids=lambda made: type(made).__name__,
+)
+def test_neighbours_are_found_without_the_tree_by_the_same_bits(made, far, tmp_path):
+    rng = np.random.default_rng(0)
+    X, new = rng.normal(size=(300, 4)) + far, rng.normal(size=(50, 4)) + far
+    is_classifier = hasattr(made, "predict_proba")
+    y = rng.integers(0, 3, 300).astype(int if is_classifier else float)
+    model = clone(made).fit(X, y)
+    before = (model.predict_proba if is_classifier else model.predict)(new)
+    loaded = round_trip(model, tmp_path, 3 if is_classifier else 0)
+    after = (loaded.predict_proba if is_classifier else loaded.predict)(new)
+    np.testing.assert_array_equal(after, before)
+    # What is trained is asked again about rows that are equally far.
+    assert_same(model, loaded, X.round())
+
+
 def test_an_estimator_that_skops_cannot_save_is_refused_with_the_way_out(tmp_path):
     X, y, *_ = TASKS["binary"]
-    neighbours = KNeighborsClassifier().fit(X, y)
+    made = KNeighborsClassifier(algorithm="ball_tree", metric="canberra")
+    neighbours = made.fit(X, y)
     with pytest.raises(TrialError, match=r"without pickle: .* algorithm to brute"):
         save_model(neighbours, tmp_path)
 
