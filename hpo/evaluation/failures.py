@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hpo.errors import HpoError, TrialError
 from hpo.evaluation.plan import Pair
+from hpo.models.stopping import lacks_memory
 from hpo.records import FoldResult
 
 MAX_ERROR_CHARACTERS = 20_000
@@ -25,12 +26,9 @@ def failed_result(pair: Pair, error: Exception) -> FoldResult:
 
 def kind_of_failure(error: Exception) -> str:
     """Return which of `hpo.records.FAILURE_KINDS` an error is."""
-    if (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "ResourceExhaustedError"
-    ):
-        return "memory"
-    return error.kind if isinstance(error, TrialError) else "error"
+    if isinstance(error, TrialError):
+        return error.kind
+    return "memory" if lacks_memory(error) else "error"
 
 
 def _own_lines(error: BaseException) -> traceback.TracebackException:

@@ -25,7 +25,7 @@ from hpo.models.settings import Settings
 from hpo.models.stack_backend import Backend, make_backend
 from hpo.models.stack_member import PACKET, Member
 from hpo.models.stack_program import Programs, Recipe, StackProgram
-from hpo.models.stack_training import StackTraining
+from hpo.models.stack_training import WATCH_ROWS, StackTraining
 from hpo.models.stopping import lacks_memory
 from hpo.records import Params, ParamValue, Task
 from hpo.space import Space
@@ -136,7 +136,7 @@ def bytes_of(member: Member) -> int:
     """
     sizes = member.sizes
     weights = sum(i * o for i, o in itertools.pairwise(sizes))
-    rows = max(member.batch_size, len(member.watched))
+    rows = max(member.batch_size, min(len(member.watched), WATCH_ROWS))
     order = member.n_steps * (member.batch_size + PACKET)
     return 4 * (6 * weights + 2 * rows * sum(sizes) + order)
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hpo.models.jax_jitted import Jitted
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -18,7 +20,14 @@ GHOST_SIZES = (1, 5, 10, 20, 40)
 
 
 class Backend(Protocol):
-    """What a backend of Keras offers to `hpo.models.stack_program`."""
+    """What a backend of Keras offers to `hpo.models.stack_program`.
+
+    Attributes:
+        sees_logits: Whether Keras' losses find the logits behind an activation. If not,
+            they take probabilities, clipped, and a saturated one has no gradient.
+    """
+
+    sees_logits: bool
 
     def compiled(self, function: Callable[..., Any], example: Sequence[Any]) -> Any:
         """Return ``function`` compiled for arguments like ``example``.
@@ -55,6 +64,8 @@ class Backend(Protocol):
 
 class TensorFlowBackend:
     """Graphs without XLA: one graph serves stacks of any size and width."""
+
+    sees_logits = True
 
     def compiled(self, function: Callable[..., Any], example: Sequence[Any]) -> Any:
         import tensorflow as tf
@@ -144,10 +155,10 @@ class TensorFlowBackend:
 class JaxBackend:
     """XLA programs, one for each size and width; ghosts keep the sizes few."""
 
-    def compiled(self, function: Callable[..., Any], example: Sequence[Any]) -> Any:
-        import jax
+    sees_logits = False
 
-        return jax.jit(function)
+    def compiled(self, function: Callable[..., Any], example: Sequence[Any]) -> Any:
+        return Jitted(function)
 
     def gradients(
         self, function: Callable[[Any], tuple[Any, Any]], weights: Any

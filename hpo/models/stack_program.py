@@ -153,7 +153,7 @@ class StackProgram:
         rows: NDArray[Any],
         counts: NDArray[Any],
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return each network's mean loss on its own rows, and how many are right.
+        """Return each network's summed loss on its own rows, and how many are right.
 
         Args:
             state: Where they are.
@@ -255,7 +255,7 @@ class StackProgram:
         logits, _ = self._forward(
             state["weights"], state["moving"], data, X, valid, None
         )
-        losses = ops.sum(self._losses(logits, y) * valid, axis=1) / counts
+        losses = ops.sum(self._losses(logits, y) * valid, axis=1)
         return losses, ops.sum(self._right(logits, y) * valid, axis=1)
 
     def _forward(
@@ -306,6 +306,8 @@ class StackProgram:
         import keras
         from keras import ops
 
+        if not self._backend.sees_logits:
+            return self._losses_of_outputs(logits, y)
         if self._codes:
             true = ops.sum(ops.where(_one_hot(y, logits), logits, 0.0), axis=-1)
             return ops.logsumexp(logits, axis=-1) - true
@@ -314,6 +316,18 @@ class StackProgram:
             # of a network whose last hidden layer is silent.
             return ops.mean(ops.softplus(logits) - logits * y, axis=-1)
         outputs = keras.activations.get(self.recipe.output_activation)(logits)
+        return ops.mean(ops.square(outputs - y), axis=-1)
+
+    def _losses_of_outputs(self, logits: Any, y: Any) -> Any:
+        """Return the same where Keras takes probabilities."""
+        import keras
+        from keras import ops
+
+        outputs = keras.activations.get(self.recipe.output_activation)(logits)
+        if self._codes:
+            return ops.sparse_categorical_crossentropy(y, outputs)
+        if self.recipe.loss == "binary_crossentropy":
+            return ops.mean(ops.binary_crossentropy(y, outputs), axis=-1)
         return ops.mean(ops.square(outputs - y), axis=-1)
 
     def _right(self, logits: Any, y: Any) -> Any:

@@ -21,6 +21,9 @@ from hpo.models.stopping import require_finite
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+WATCH_ROWS = 4096
+"""Rows of an inner split that are looked at together, a multiple of `WATCH_PACKET`."""
+
 
 @dataclass
 class StackTraining:
@@ -219,9 +222,15 @@ class StackTraining:
             rows[place] = watched[0] + self._offsets[k]
             rows[place, : len(watched)] = watched + self._offsets[k]
         counts = np.array([len(member.watched) for member in members], "float32")
-        losses, hits = self.program.watch(
-            self._state, self._data, self._X, self._y, rows, counts
-        )
+        losses, hits = np.zeros((2, len(members)), "float32")
+        for start in range(0, width, WATCH_ROWS):
+            part = rows[:, start : start + WATCH_ROWS]
+            left = np.clip(counts - start, 0, part.shape[1])
+            sums = self.program.watch(
+                self._state, self._data, self._X, self._y, part, left
+            )
+            losses, hits = losses + sums[0], hits + sums[1]
+        losses /= counts
         self._note("val_", losses, hits / counts)
         better = set()
         for place, k in self._places():

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from hpo.models.jax_jitted import Jitted
 from hpo.models.traced_step import Batch, State, Step
 
 if TYPE_CHECKING:
@@ -36,10 +37,10 @@ class Epochs:
         self.step = Step(model, batch, differentiate)
         each = {"train": self.step.train, "test": self.step.test}
         self._full = {
-            name: jax.jit(partial(_scanned, step)) for name, step in each.items()
+            name: Jitted(partial(_scanned, step)) for name, step in each.items()
         }
         self._rest = {
-            name: jax.jit(partial(_stepped, step)) for name, step in each.items()
+            name: Jitted(partial(_stepped, step)) for name, step in each.items()
         }
         self._results = jax.jit(self.step.results)
 

@@ -303,7 +303,7 @@ def study_strategy(prepared: Prepared, enqueue: Sequence[Params] = ()) -> Strate
 
 def _schedule(family: Family, spec: StudySpec, strategy: Strategy) -> Schedule:
     n_folds, limit = spec.evaluation.n_folds, family.group_limit
-    if spec.evaluation.fold_timeout_seconds is not None and not family.group_matters:
+    if spec.evaluation.fold_timeout_seconds is not None:
         # A group has the time of all its folds: a slow trial must not live on others'.
         limit = min(limit, n_folds)
     return Schedule(

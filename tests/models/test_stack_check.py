@@ -35,6 +35,12 @@ def found(params, task="multiclass", weighted=False):
         # Gradients that are zero but for rounding: shifts that are taken out again.
         ({"hidden_layers": 3, "batch_norm": True, "activation": "linear"}, "binary", 0),
         ({"hidden_layers": 8, "batch_norm": True, "optimizer": "sgd"}, "targets", 0),
+        # So deep that rounding comes out as large as a mistake would.
+        (
+            {"hidden_layers": 40, "batch_norm": True, "optimizer": "rmsprop"},
+            "binary",
+            0,
+        ),
     ],
 )
 def test_programs_pass(params, task, weighted):

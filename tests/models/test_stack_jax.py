@@ -12,6 +12,8 @@ import pytest
 pytestmark = [pytest.mark.keras, pytest.mark.slow]
 
 CODE = """
+from dataclasses import replace
+
 import numpy as np
 from stack_samples import assert_trained_as_by_fit, request, train
 
@@ -27,6 +29,12 @@ for task, params, given in [
     wanted = request(task, {**base, **params}, weight=given)
     other = request(task, {**base, **params, "units": 9}, 8, given)
     assert_trained_as_by_fit(wanted, [other, other], atol=1e-5, rtol=1e-4)
+
+# Outputs of 0 and 1: Keras on JAX clips them, and their gradient is 0.
+for task in ("binary", "multiclass"):
+    saturated = {**base, "optimizer": "sgd", "learning_rate": 0.01}
+    wanted = request(task, saturated)
+    assert_trained_as_by_fit(replace(wanted, X=wanted.X * 30), atol=1e-5, rtol=1e-4)
 
 params = {**base, "dropout": 0.3, "batch_size": 10, "epochs": 3}
 params |= {"optimizer": "sgd", "patience": 3}

@@ -11,9 +11,11 @@ from stack_samples import (
     train,
 )
 
-from hpo.models import keras_mlp, stack_backend, stack_member
-from hpo.models.keras_mlp import KerasMlp
-from hpo.models.stack_member import Member
+from hpo.models import keras_mlp, stack_backend, stack_member, stack_training
+from hpo.models.family import FitRequest
+from hpo.models.keras_mlp import KerasMlp, bytes_of
+from hpo.models.stack_member import PACKET, Member
+from hpo.models.stack_program import StackProgram
 from hpo.models.stack_training import StackTraining
 
 pytestmark = pytest.mark.keras
@@ -210,3 +212,44 @@ def test_requests_that_cannot_be_stacked_are_still_answered_in_order():
     results = KerasMlp().fit_group(requests)
     assert "at least 2 training rows" in str(results.pop(3))
     assert [fitted.n_epochs for fitted in results] == [1, 2, 3, 4]
+
+
+def test_a_large_inner_split_is_looked_at_in_parts(monkeypatch):
+    params = {**BASE, "patience": 2, "batch_size": 100}
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 4))
+    wanted = [
+        FitRequest(params, X[:n], (X[:n, 0] > 0).astype(int), "classification", 2, 4)
+        for n in (3000, 2950)
+    ]
+    whole = train(wanted)
+    seen = []
+    watch = StackProgram.watch
+
+    def counted(self, state, data, X, y, rows, counts):
+        seen.append((rows.shape[1], counts.tolist()))
+        return watch(self, state, data, X, y, rows, counts)
+
+    monkeypatch.setattr(StackProgram, "watch", counted)
+    monkeypatch.setattr(stack_training, "WATCH_ROWS", 128)
+    parts = train(wanted)
+    # A tenth of the rows, filled up to packets of 64, 128 at a time.
+    assert seen[:3] == [(128, [128, 128]), (128, [128, 128]), (64, [44, 39])]
+    for one, other in zip(whole, parts, strict=True):
+        assert one.n_epochs == other.n_epochs
+        np.testing.assert_allclose(
+            one.curves["val_loss"], other.curves["val_loss"], rtol=1e-6
+        )
+        assert one.curves["val_accuracy"] == other.curves["val_accuracy"]
+
+
+def test_what_is_watched_at_once_is_all_that_a_network_takes_for_it():
+    params = {**BASE, "patience": 2, "units": 512}
+    X = np.zeros((100_000, 2), "float32")
+    y = np.arange(len(X)) % 2
+    few, many = (
+        Member(FitRequest(params, X[:n], y[:n], "classification", 2, 4))
+        for n in (50_000, 100_000)
+    )
+    order = 4 * (many.n_steps - few.n_steps) * (many.batch_size + PACKET)
+    assert bytes_of(many) - bytes_of(few) == order
