@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
+import sys
 import zipfile
 from pathlib import Path
 
@@ -279,6 +281,34 @@ def test_a_file_that_names_what_is_not_trusted_is_refused(tmp_path):
         skops.dump(fitted_one, tmp_path / "model.skops")
         with pytest.raises(ExportError, match=f"holds {name or 'pathlib'}"):
             load_model(tmp_path / "model.skops", n_classes=2)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("numpy.f2py.__main__", "main"),  # importing it ends the process
+        ("sklearn.conftest", "pyplot"),
+        ("sklearn.tests.test_base", "clone"),
+        ("numpy.distutils", "x"),  # importing it warns, which is an error here
+        ("sklearn.metrics.pairwise", "effective_n_jobs"),  # of joblib
+    ],
+)
+def test_a_file_cannot_have_a_module_run_that_no_model_is_made_of(
+    module, name, tmp_path
+):
+    from skops import io as skops
+
+    def named():
+        """Stand for what the file names."""
+
+    named.__module__, named.__name__, named.__qualname__ = module, name, name
+    file = tmp_path / "model.skops"
+    skops.dump(FunctionTransformer(named), file)
+    before = set(sys.modules)
+    with pytest.raises(ExportError, match=f"holds {re.escape(module)}"):
+        load_model(file, n_classes=2)
+    new = set(sys.modules) - before
+    assert not {each for each in new if each.startswith(("sklearn.conf", "sklearn.te"))}
 
 
 OWN_ESTIMATOR = """
