@@ -21,6 +21,13 @@ What the published methods leave open is settled so:
   lower, or higher, than of many: r2 by far. So what a trial scores on the rows left out
   is corrected by how much that trial scores too little there on average over all draws,
   which has nothing to do with a choice. So it is for folds of unequal size.
+* Predictions are stored in single precision, in which probabilities near 1 become equal
+  and an area under a curve another one. So each trial's scores in the draws are moved
+  by what its stored score differs from that of its stored predictions. Trials in which
+  that is too much take no part, but for the chosen and the best one: without them there
+  is no estimate from rows.
+* The gain over the family's defaults is, in each draw, what is chosen there less the
+  defaults' trial, both on the rows left out.
 * With groups, whole groups ought to be drawn. They are not stored; rows are drawn, and
   the interval is too narrow where rows of a group are alike.
 * Under the rule ``one-se`` each choice is the simplest trial within the standard error
@@ -47,6 +54,7 @@ def corrected_score(
     predicted: Predicted,
     *,
     rule: str,
+    defaults: Trial | None = None,
 ) -> tuple[Corrected | None, str]:
     """Return the corrected score of what is chosen, or why there is none.
 
@@ -56,6 +64,8 @@ def corrected_score(
         rows: What its rows are; None if that is not known.
         predicted: Reads predictions of a few trials at a time.
         rule: ``mean`` or ``one-se``.
+        defaults: The complete trial of the family's defaults, to tell the gain; None if
+            there is none.
 
     Returns:
         The estimate and an empty text, or None and why not, in words.
@@ -65,7 +75,7 @@ def corrected_score(
     if best is None:
         return None, "no trial is complete"
     choose = rule_of(taking_part, best, rule)
-    by_rows = from_rows(study, taking_part, rows, predicted, choose)
+    by_rows = from_rows(study, taking_part, rows, predicted, choose, defaults)
     if isinstance(by_rows, Corrected):
         return by_rows, ""
     by_folds = from_folds(study, taking_part, choose)

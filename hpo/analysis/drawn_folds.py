@@ -40,5 +40,7 @@ def from_folds(
             with np.errstate(invalid="ignore"):
                 means = (left @ own) / left.sum(axis=1, keepdims=True)
             scores[few.start + mine] = means[np.arange(len(mine)), choices]
-    found = summed_up(scores, "folds", trials)
-    return found or "too many draws leave no fold out"
+    found = summed_up(scores)
+    if found is None:
+        return "too many draws leave no fold out"
+    return Corrected(*found, "folds", len(trials))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,7 +13,14 @@ from hpo.analysis.choosing import scored
 from hpo.analysis.comparing import BOUNDED_METRICS
 from hpo.analysis.drawing import Draws
 from hpo.analysis.measures import Measure, Validated, measure_of, stacked
-from hpo.analysis.repeated_choice import N_DRAWS, Corrected, Floats, Rule, summed_up
+from hpo.analysis.repeated_choice import (
+    N_DRAWS,
+    Corrected,
+    Floats,
+    Gain,
+    Rule,
+    summed_up,
+)
 from hpo.records import StudyRecord, StudyRows, Trial
 
 LEAST_DRAWS = 200
@@ -29,6 +36,10 @@ AGREEMENT = 0.01
 where 1 is perfect, and such a share of the score elsewhere."""
 NEAR_ZERO = 1e-6
 """Scores this near to each other agree, however small they are."""
+LAST_DIGITS = 1e-9
+"""Scores this near to each other are the same, so that equal ones stay equal."""
+LEAST_AGREEING = 0.5
+"""Share of the trials that must take part: the best of few is less lucky."""
 
 Predicted: TypeAlias = Callable[[Sequence[int]], Iterable[Trial]]
 """Reads trials of the search, by number, with their out-of-fold predictions."""
@@ -40,6 +51,7 @@ def from_rows(
     rows: StudyRows | None,
     predicted: Predicted,
     rule: Rule,
+    defaults: Trial | None = None,
 ) -> Corrected | str:
     """Return the estimate from rows, or why rows cannot be drawn."""
     if rows is None or not rows.folds or not len(rows.y):
@@ -59,8 +71,15 @@ def from_rows(
     table = _table(study.metric, trials, predicted, measure, validated, draws)
     if isinstance(table, str):
         return table
-    found = summed_up(table.left_out_of(rule), "rows", trials)
-    return found or f"{study.metric} is not defined for most draws of rows"
+    if not table.holds(trials, rule):
+        return "the stored predictions do not give the stored scores"
+    found = table.estimate(rule)
+    if found is None:
+        return f"{study.metric} is not defined for most draws of rows"
+    if defaults is None:
+        return found
+    place = [trial.number for trial in trials].index(defaults.number)
+    return replace(found, gain=table.gain(rule, place))
 
 
 @dataclass(frozen=True)
@@ -70,18 +89,36 @@ class _Table:
     Args:
         drawn: On what was drawn.
         left_out: On what was not.
-        too_little: How much less than its score a trial has on average on what is left
-            out, shape (n_trials,); 0 where all rows just add up.
+        agreeing: Whose predictions give their stored scores, shape (n_trials,); the
+            scores of the others are NaN.
     """
 
     drawn: Floats
     left_out: Floats
-    too_little: Floats
+    agreeing: NDArray[np.bool_]
+
+    def holds(self, trials: Sequence[Trial], rule: Rule) -> bool:
+        """Tell whether the chosen trial, the best and enough of the others agree."""
+        stored = np.array([[scored(trial) for trial in trials]])
+        needed = [*rule.choices(stored), *Rule().choices(stored)]
+        return bool(
+            self.agreeing[needed].all() and self.agreeing.mean() >= LEAST_AGREEING
+        )
 
     def left_out_of(self, rule: Rule) -> Floats:
+        """Return what is chosen in each draw scores on the rows left out of it."""
         choices = rule.choices(self.drawn)
-        own = self.left_out[np.arange(len(choices)), choices]
-        return np.asarray(own + self.too_little[choices])
+        return np.asarray(self.left_out[np.arange(len(choices)), choices])
+
+    def estimate(self, rule: Rule) -> Corrected | None:
+        found = summed_up(self.left_out_of(rule))
+        n, n_apart = int(self.agreeing.sum()), int((~self.agreeing).sum())
+        return None if found is None else Corrected(*found, "rows", n, n_apart)
+
+    def gain(self, rule: Rule, place: int) -> Gain | None:
+        """Return how much better the choices are than the trial at a place."""
+        found = summed_up(self.left_out_of(rule) - self.left_out[:, place])
+        return None if found is None else Gain(*found, corrected=True)
 
 
 def _table(
@@ -95,7 +132,7 @@ def _table(
     """Score every trial in every draw, a few trials at a time; or say why not."""
     shape = draws.n_draws, len(trials)
     drawn, left_out = np.empty(shape), np.empty(shape)
-    too_little = np.zeros(len(trials))
+    agreeing = np.empty(len(trials), dtype=bool)
     size = _trials_at_once(measure, validated, draws)
     for start in range(0, len(trials), size):
         chunk = trials[start : start + size]
@@ -106,15 +143,21 @@ def _table(
         judge = measure.judge(stacks)
         with np.errstate(all="ignore"):
             whole = judge(np.ones((1, validated.n_rows)))[0]
-            if not _agree(whole, chunk, metric):
-                return "the stored predictions do not give the stored scores"
             for few, weights in draws.blocks():
                 scores = judge(weights)
                 n = len(scores) // 2
                 drawn[few, place], left_out[few, place] = scores[:n], scores[n:]
+        stored = np.array([scored(trial) for trial in chunk])
+        agreeing[place] = _agree(whole, stored, metric)
+        lost = stored - whole
+        lost[np.abs(lost) <= LAST_DIGITS] = 0.0
+        drawn[:, place] += lost
         if measure.within_folds or not validated.is_even:
-            too_little[place] = whole - _mean_of_draws(left_out[:, place])
-    return _Table(drawn, left_out, too_little)
+            # Few rows may score lower, or higher, than many; see `corrected`.
+            lost = stored - _mean_of_draws(left_out[:, place])
+        left_out[:, place] += lost
+    drawn[:, ~agreeing] = left_out[:, ~agreeing] = np.nan
+    return _Table(drawn, left_out, agreeing)
 
 
 def _trials_at_once(measure: Measure, validated: Validated, draws: Draws) -> int:
@@ -137,16 +180,15 @@ def _stacks(
     return stacked([read[number] for number in numbers], measure.needs, validated)
 
 
-def _agree(whole: Floats, trials: Sequence[Trial], metric: str) -> bool:
-    """Return whether predictions give the scores that were stored, digits aside.
+def _agree(whole: Floats, stored: Floats, metric: str) -> NDArray[np.bool_]:
+    """Return which predictions give the scores that were stored, digits aside.
 
     They do not where a network's classes are not the likeliest ones, or its scorer
     ranks by something else than its probabilities.
     """
-    stored = np.array([scored(trial) for trial in trials])
     scale = 1.0 if metric in BOUNDED_METRICS else np.abs(stored)
     allowed = NEAR_ZERO + AGREEMENT * scale
-    return bool((np.abs(whole - stored) <= allowed).all())
+    return np.asarray(np.abs(whole - stored) <= allowed)
 
 
 def _mean_of_draws(scores: Floats) -> Floats:

@@ -93,7 +93,7 @@ def class_areas(
     """
     n_classes = probabilities.shape[1]
     if n_classes == 2:
-        return area(weights, y == 1, probabilities[:, 1])
+        return area(weights, y == 1, _of_the_second(probabilities))
     codes = range(n_classes)
     areas = [area(weights, y == code, probabilities[:, code]) for code in codes]
     by_class = np.stack(areas, axis=1)
@@ -101,6 +101,16 @@ def class_areas(
     counts = weights @ np.eye(n_classes)[y] if by_share else np.ones(by_class.shape)
     counts = counts * known
     return _ratio((np.nan_to_num(by_class) * counts).sum(axis=1), counts.sum(axis=1))
+
+
+def _of_the_second(probabilities: NDArray[Any]) -> Floats:
+    """Return the probability of the second of two classes, near 1 by the first one's.
+
+    In single precision, in which they are stored, those within 6e-8 of 1 become equal,
+    while what is missing to 1 keeps its digits.
+    """
+    first, second = probabilities.T.astype(np.float64)
+    return np.asarray(np.where(second > 0.5, 1 - first, second))
 
 
 RANKED: dict[str, tuple[Area, bool]] = {

@@ -20,6 +20,25 @@ ENDS = (0.025, 0.975)
 
 
 @dataclass(frozen=True)
+class Gain:
+    """How much better the chosen trial is than that of the family's defaults.
+
+    Args:
+        mean: The estimate.
+        low: Lower end of the 95 % interval.
+        high: Upper end.
+        corrected: Whether the trial was chosen again in every draw. If not, it is the
+            mean difference over the folds with the interval of a correlated t test,
+            which does not know that the trial was chosen as the best of many.
+    """
+
+    mean: float
+    low: float
+    high: float
+    corrected: bool
+
+
+@dataclass(frozen=True)
 class Corrected:
     """The chosen trial's score without the optimism of having chosen it.
 
@@ -28,7 +47,11 @@ class Corrected:
         low: Lower end of the 95 % interval.
         high: Upper end.
         resampled: ``rows`` or ``folds``: what was drawn again and again.
-        n_trials: Trials that took part: all complete ones.
+        n_trials: Trials that took part.
+        n_apart: Complete trials that did not, as their stored predictions do not give
+            their stored scores.
+        gain: Of the choice over the family's defaults in the same draws of rows; None
+            if folds were drawn, or if the defaults took no part.
     """
 
     score: float
@@ -36,6 +59,8 @@ class Corrected:
     high: float
     resampled: str
     n_trials: int
+    n_apart: int = 0
+    gain: Gain | None = None
 
 
 @dataclass(frozen=True)
@@ -72,16 +97,16 @@ def rule_of(trials: Sequence[Trial], best: Trial, rule: str) -> Rule:
     return Rule(error, np.array([places[size] for size in sizes], dtype=np.float64))
 
 
-def summed_up(
-    scores: Floats, resampled: str, trials: Sequence[Trial]
-) -> Corrected | None:
-    """Sum up what was scored on what was left out, NaN where that was nothing."""
+def summed_up(scores: Floats) -> tuple[float, float, float] | None:
+    """Return mean and ends of what was scored on what was left out of each draw.
+
+    None if that was nothing, which is NaN, in too many draws.
+    """
     known = scores[~np.isnan(scores)]
     if len(known) < LEAST_KNOWN * len(scores):
         return None
     low, high = np.quantile(known, ENDS)
-    middle = float(known.mean())
-    return Corrected(middle, float(low), float(high), resampled, len(trials))
+    return float(known.mean()), float(low), float(high)
 
 
 def within(corrected: Corrected, perfect: float | None) -> Corrected:

@@ -23,7 +23,7 @@ from hpo.analysis.comparing import (
 )
 from hpo.analysis.corrected import Corrected, Predicted, corrected_score
 from hpo.analysis.fitting import Fit, Surroundings, judged_fit, perfect_score
-from hpo.analysis.repeated_choice import within
+from hpo.analysis.repeated_choice import Gain, within
 from hpo.analysis.variance import fold_share
 from hpo.records import StudyRecord, StudyRows, TestLook, Trial
 
@@ -32,6 +32,7 @@ __all__ = [
     "Corrected",
     "Difference",
     "Fit",
+    "Gain",
     "Predicted",
     "StudyResult",
     "study_result",
@@ -53,9 +54,8 @@ class StudyResult:
         corrected: How good the choice really is; None if that cannot be told.
         why_not_corrected: Why not, in words; empty if it can.
         defaults: The trial of the family's defaults, if it is complete.
-        gain: The chosen trial compared with the defaults: ``mean`` is the gain, from
-            the defaults to the chosen trial; None if they are one trial, if there is
-            none, or if there is a single fold.
+        gain: From the defaults to the chosen trial; None if they are one trial, if one
+            of them is missing, or if there is a single fold whose rows say nothing.
         baseline: A model without features; None where the rows are not known or the
             metric cannot judge it.
         rope: Half the width of what counts as practically equal, in the metric's units.
@@ -76,7 +76,7 @@ class StudyResult:
     corrected: Corrected | None
     why_not_corrected: str
     defaults: Trial | None
-    gain: Difference | None
+    gain: Gain | None
     baseline: Baseline | None
     rope: float
     rivals: tuple[Difference, ...]
@@ -91,6 +91,13 @@ class StudyResult:
         """
         ours = (x for x in self.looks if (x.kind, x.number) == ("search", number))
         return next(ours, None)
+
+
+def _plain_gain(found: Difference | None) -> Gain | None:
+    """Return the gain as a comparison over the folds tells it."""
+    if found is None:
+        return None
+    return Gain(found.mean, found.low, found.high, corrected=False)
 
 
 def study_result(
@@ -124,7 +131,9 @@ def study_result(
     metric = known_metric(study)
     rope = rope_of(metric, scored(best))
     share = correlation(study)
-    corrected, why_not = corrected_score(study, trials, rows, predicted, rule=rule)
+    corrected, why_not = corrected_score(
+        study, trials, rows, predicted, rule=rule, defaults=defaults
+    )
     if corrected is not None:
         corrected = within(corrected, perfect_score(metric))
     plain = baseline(metric, rows)
@@ -133,7 +142,10 @@ def study_result(
     compared = [difference(t, choice, correlation=share, rope=rope) for t in others]
     gain = None
     if defaults is not None and defaults.number != choice.number:
-        gain = difference(choice, defaults, correlation=share, rope=rope)
+        told = corrected.gain if corrected else None
+        gain = told or _plain_gain(
+            difference(choice, defaults, correlation=share, rope=rope)
+        )
     around = Surroundings(metric, rope, best, plain.score if plain else None)
     return StudyResult(
         chosen=choice,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hpo.analysis.choosing import chosen, chosen_by
-from hpo.analysis.result import Difference, StudyResult
+from hpo.analysis.result import StudyResult
 from hpo.analysis.stored import stored_result
 from hpo.cli.console import (
     Format,
@@ -220,7 +220,7 @@ def _when(look: TestLook) -> str:
 
 
 def _gain_words(result: StudyResult) -> str:
-    gain: Difference | None = result.gain
+    gain = result.gain
     if gain is None and result.defaults is not None:
         if result.defaults.number == result.chosen.number:
             return "nothing tried was better"
@@ -245,11 +245,26 @@ def _notes(result: StudyResult, n_finished: int) -> None:
         )
     if result.rule == "one-se" and result.best.number != result.chosen.number:
         say(f"best by mean: trial {result.best.number}, {number(result.best.score)}")
+    gain, corrected = result.gain, result.corrected
+    if gain is not None and gain.low > 0 and not gain.corrected:
+        say(
+            f"the gain's interval does not know that trial {result.chosen.number} was "
+            "chosen as the best of many, so it is too favourable"
+        )
+    if corrected is not None and corrected.n_apart:
+        say(
+            f"corrected for choosing without {_trials(corrected.n_apart)} whose stored "
+            "predictions do not give the stored scores"
+        )
     fit = result.fits.get(result.chosen.number)
     if fit is not None and fit.kind not in ("good", "unknown"):
         say(fit.words)
     if result.looks and (what := warning(result.looks, n_finished)):
         say(f"warning: {what}", style="yellow")
+
+
+def _trials(n: int) -> str:
+    return "1 trial" if n == 1 else f"{n} trials"
 
 
 def _value(params: Params, key: str) -> str:

@@ -140,8 +140,15 @@ def _corrected(facts: StudyFacts, result: StudyResult) -> str:
         "same kind. The "
         f"best of {corrected.n_trials} trials is in part the luckiest; here the choice "
         f"was made again and again on resampled {corrected.resampled}, and judged on "
-        "those left out."
+        f"those left out.{_apart(corrected.n_apart)}"
     )
+
+
+def _apart(n: int) -> str:
+    if n == 0:
+        return ""
+    trials = "1 trial" if n == 1 else f"{n} trials"
+    return f" Without {trials} whose stored predictions do not give the stored scores."
 
 
 def _look(result: StudyResult) -> TestLook | None:
@@ -201,11 +208,21 @@ def _gain(facts: StudyFacts, result: StudyResult) -> str:
         )
     low, high = units.interval(gain.low, gain.high)
     sure = gain.low > 0 or gain.high < 0
-    verdict = "more than chance" if sure else "within what chance alone can bring"
+    verdict = (
+        "within what chance alone can bring"
+        if not sure
+        else "more than chance"
+        if gain.corrected
+        else "but this interval does not know that the trial was chosen as the best of "
+        "many, so it is too favourable"
+    )
+    corrected = (
+        ", corrected as the score is for having chosen it" if gain.corrected else ""
+    )
     return (
         f"{units.change(gain.mean)} in {written(units.metric)} from the family's "
         f"defaults (trial {defaults.number}, {units.text(defaults.score)}) to the "
-        f"chosen trial, 95 % interval {low:+.4f} to {high:+.4f}: {verdict}."
+        f"chosen trial{corrected}; 95 % interval {low:+.4f} to {high:+.4f}: {verdict}."
     )
 
 

@@ -16,10 +16,11 @@ from analysis_samples import (
     scored_trial,
     share_right,
 )
-from sklearn.metrics import f1_score, r2_score
+from sklearn.metrics import f1_score, r2_score, roc_auc_score
 
 from hpo.analysis import drawn_rows
 from hpo.analysis.choosing import best_by_mean
+from hpo.analysis.comparing import difference
 from hpo.analysis.corrected import corrected_score
 from hpo.analysis.drawing import Draws
 from hpo.analysis.repeated_choice import Corrected, within
@@ -315,6 +316,84 @@ def test_predictions_that_do_not_give_the_stored_scores_are_not_used():
     assert found.resampled == "folds"
 
 
+def saturated(number, rows, random, sure):
+    """Make a trial of three classes, too sure: many float32 probabilities are 1."""
+    odds = random.normal(size=(len(rows.y), 3)) + np.eye(3)[rows.y]
+    exact = np.exp(sure * odds)
+    exact /= exact.sum(axis=1, keepdims=True)
+    given = [exact[scored] for _, scored in rows.folds]
+    trial = make_trial(number, rows, given, area_of_three)
+    kept = {
+        f.fold: replace(f, predictions=p.astype("float32"))
+        for f, p in zip(trial.folds, given, strict=True)
+    }
+    return judge(Trial(number, {}), kept, len(rows.folds))
+
+
+def area_of_three(y, probabilities):
+    return roc_auc_score(y, probabilities, multi_class="ovr")
+
+
+def test_rounding_of_stored_predictions_is_no_optimism_and_no_pessimism():
+    random = np.random.default_rng(13)
+    rows = make_rows(random.integers(3, size=300), 5)
+    trial = saturated(0, rows, random, sure=20)
+    rounded = np.mean(
+        [
+            area_of_three(rows.y[scored], fold.predictions)
+            for (_, scored), fold in zip(rows.folds, trial.folds, strict=True)
+        ]
+    )
+    assert 1e-4 < abs(rounded - trial.score) < 0.01
+    record = make_record("roc_auc_ovr")
+    found, _ = corrected_score(record, [trial], rows, reader([trial]), rule="mean")
+    assert found.resampled == "rows"
+    assert found.score == pytest.approx(trial.score, abs=1e-9)
+
+
+def test_a_metric_of_rows_is_anchored_on_the_stored_score_too():
+    random = np.random.default_rng(14)
+    rows = make_rows(random.integers(2, size=200), 5)
+    trials = guessing_trials(rows, [0.5, 0.7], random)
+    moved = [
+        make_trial(
+            t.number,
+            rows,
+            [f.predictions for f in t.folds],
+            lambda y, p: share_right(y, p) - 0.008,
+        )
+        for t in trials
+    ]
+    plain, other = (
+        corrected_score(make_record(), each, rows, reader(each), rule="mean")[0]
+        for each in (trials, moved)
+    )
+    assert other.resampled == "rows"
+    assert other.score == pytest.approx(plain.score - 0.008, abs=1e-12)
+
+
+def test_a_trial_whose_predictions_do_not_give_its_score_is_left_out():
+    random = np.random.default_rng(15)
+    rows = make_rows(random.integers(2, size=200), 5)
+    good = guessing_trials(rows, [0.6, 0.65, 0.9], random)
+    [base] = guessing_trials(rows, [0.7], random)
+    given = [f.predictions for f in base.folds]
+    odd = make_trial(3, rows, given, lambda y, p: share_right(y, p) - 0.1)
+    found, _ = corrected_score(
+        make_record(), [*good, odd], rows, reader([*good, odd]), rule="mean"
+    )
+    without, _ = corrected_score(make_record(), good, rows, reader(good), rule="mean")
+    assert (found.n_trials, found.n_apart) == (3, 1)
+    assert replace(found, n_apart=0) == without
+    # But if it is the best one, or if few agree, rows say nothing of the choice.
+    best = make_trial(3, rows, given, lambda y, p: share_right(y, p) + 0.3)
+    for trials in ([*good, best], [good[0], *[replace(odd, number=n) for n in (1, 2)]]):
+        found, _ = corrected_score(
+            make_record(), trials, rows, reader(trials), rule="mean"
+        )
+        assert found.resampled == "folds"
+
+
 def test_trials_that_do_not_count_do_not_take_part():
     random = np.random.default_rng(11)
     rows = make_rows(random.integers(2, size=100), 5)
@@ -326,6 +405,77 @@ def test_trials_that_do_not_count_do_not_take_part():
     assert found.n_trials == 2
     none, why = corrected_score(make_record(), [failed], rows, reader([]), rule="mean")
     assert (none, why) == (None, "no trial is complete")
+
+
+# The gain over the defaults
+
+
+def test_the_gain_is_of_the_choice_over_the_defaults_in_every_draw():
+    random = np.random.default_rng(16)
+    rows = make_rows(random.integers(2, size=60), 4)
+    trials = guessing_trials(rows, random.uniform(0.4, 0.8, size=15), random)
+    right = np.zeros((60, 15))
+    for trial in trials:
+        for (_, scored), fold in zip(rows.folds, trial.folds, strict=True):
+            right[scored, trial.number] = fold.predictions == rows.y[scored]
+    found, _ = corrected_score(
+        make_record(k=4, seed=5),
+        trials,
+        rows,
+        reader(trials),
+        rule="mean",
+        defaults=trials[3],
+    )
+    gains = by_hand(
+        60,
+        5,
+        lambda c, counts: (counts * right[:, c]).sum(),
+        lambda c, left: (right[left == 1, c] - right[left == 1, 3]).mean(),
+        15,
+    )
+    assert found.gain.corrected
+    assert found.gain.mean == pytest.approx(np.mean(gains), abs=1e-12)
+    ends = sorted(gains)[25], sorted(gains)[-26]
+    assert (found.gain.low, found.gain.high) == pytest.approx(ends, abs=0.01)
+
+
+def test_defaults_that_take_no_part_and_draws_of_folds_have_no_gain_of_their_own():
+    random = np.random.default_rng(17)
+    rows = make_rows(random.integers(2, size=200), 5)
+    good = guessing_trials(rows, [0.6, 0.65, 0.9], random)
+    given = [f.predictions for f in good[0].folds]
+    odd = make_trial(3, rows, given, lambda y, p: share_right(y, p) - 0.1)
+    trials = [*good, odd]
+    for known, how in ((rows, "rows"), (None, "folds")):
+        found, _ = corrected_score(
+            make_record(), trials, known, reader(trials), rule="mean", defaults=odd
+        )
+        assert (found.resampled, found.gain) == (how, None)
+
+
+def test_of_equal_trials_the_best_is_rarely_said_to_gain_more_than_chance():
+    # Trials that share half of their rows' outcomes: none is better than the defaults.
+    n_studies, by_t, by_draws = 100, 0, 0
+    for seed in range(n_studies):
+        random = np.random.default_rng(seed)
+        rows = make_rows(random.integers(2, size=200), 10, seed=seed)
+        luck = random.random(200)
+        trials = []
+        for number in range(60):
+            own = np.where(random.random(200) < 0.5, luck, random.random(200))
+            codes = np.where(own < 0.8, rows.y, 1 - rows.y)
+            given = [codes[scored] for _, scored in rows.folds]
+            trials.append(make_trial(number, rows, given, share_right))
+        best = best_by_mean(trials)
+        record = make_record(k=10, seed=seed)
+        found, _ = corrected_score(
+            record, trials, rows, reader(trials), rule="mean", defaults=trials[0]
+        )
+        plain = difference(best, trials[0], correlation=0.1, rope=0.01)
+        by_t += plain.low > 0
+        by_draws += best.number != 0 and found.gain.low > 0
+    assert by_t / n_studies > 0.05
+    assert by_draws / n_studies <= 0.025
 
 
 # What it is for

@@ -173,6 +173,25 @@ def test_other_metrics_are_not_computed(metric):
     assert measure_of(metric, Validated(classified(2)[0])) is None
 
 
+@pytest.mark.parametrize("metric", ["roc_auc", "average_precision"])
+def test_probabilities_near_1_keep_their_order_in_single_precision(metric):
+    random = np.random.default_rng(2)
+    y = random.integers(2, size=N)
+    rows = make_rows(y, K)
+    # Of a network that is too sure: half of all rows have more than 1 - 6e-8.
+    second = 1 / (1 + np.exp(-random.normal(18 + 3 * y, 3)))
+    exact = np.stack([1 - second, second], axis=1)
+    given = [exact[scored].astype("float32") for _, scored in rows.folds]
+    assert np.mean(np.concatenate(given)[:, 1] == 1) > 0.5
+    trial = make_trial(0, rows, given, lambda y, p: 0.0)
+    validated = Validated(rows)
+    measure = measure_of(metric, validated)
+    judge = measure.judge(stacked([trial], measure.needs, validated))
+    function = (LABELS | PROBABILITIES | TWO_CLASSES)[metric]
+    stored = [function(y[scored], exact[scored]) for _, scored in rows.folds]
+    assert judge(np.ones((1, N)))[0, 0] == pytest.approx(np.mean(stored), abs=1e-12)
+
+
 def test_pairs_of_classes_are_not_compared_for_more_than_two():
     assert measure_of("roc_auc_ovo", Validated(classified(3)[0])) is None
 

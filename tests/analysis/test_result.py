@@ -16,8 +16,9 @@ from analysis_samples import (
 )
 
 import hpo
+from hpo.analysis.comparing import difference
 from hpo.analysis.corrected import corrected_score
-from hpo.analysis.result import study_result
+from hpo.analysis.result import Gain, study_result
 from hpo.records import TestLook, Trial
 from hpo.store import Store
 
@@ -47,12 +48,22 @@ def test_the_result_of_a_study_is_put_together():
     assert result.standard_error == pytest.approx(error)
     assert (
         result.corrected
-        == corrected_score(make_record(), trials, rows, reader(trials), rule="mean")[0]
+        == corrected_score(
+            make_record(),
+            trials,
+            rows,
+            reader(trials),
+            rule="mean",
+            defaults=trials[0],
+        )[0]
     )
     assert result.why_not_corrected == ""
     assert result.defaults is trials[0]
-    assert result.gain.mean == pytest.approx(trials[1].score - trials[0].score)
-    assert result.gain.better > 0.95
+    assert result.gain == result.corrected.gain
+    assert result.gain.low > 0
+    assert result.gain.mean == pytest.approx(
+        trials[1].score - trials[0].score, abs=0.01
+    )
     assert result.baseline.score == pytest.approx(0.5, abs=0.06)
     assert result.rope == 0.01
     ranked = sorted(trials, key=lambda t: -t.score)
@@ -82,6 +93,19 @@ def test_with_one_se_the_best_is_a_rival_of_the_simplest():
     assert result.baseline is None
     assert result.corrected.resampled == "folds"
     assert set(result.fits) == {0, 1}
+
+
+def test_without_rows_the_gain_is_told_by_the_folds_and_does_not_know_the_choice():
+    trials = [scored_trial(0, [0.7, 0.72, 0.71]), scored_trial(1, [0.8, 0.81, 0.8])]
+    result = study_result(
+        make_record(k=3),
+        trials,
+        rows=None,
+        predicted=no_predictions,
+        defaults=trials[0],
+    )
+    plain = difference(trials[1], trials[0], correlation=1 / 3, rope=0.01)
+    assert result.gain == Gain(plain.mean, plain.low, plain.high, corrected=False)
 
 
 def test_without_a_complete_trial_nothing_is_concluded():

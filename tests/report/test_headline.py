@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,3 +43,29 @@ def test_a_score_of_an_objective_is_compared_with_no_other_model(store):
     made.add(drawn_params(3), [0.6, 0.7, 0.8])
     said = headline(store, "own")
     assert "Not known: only the objective itself can give its score." in said
+
+
+def test_the_gain_is_more_than_chance_only_if_its_interval_knows_of_the_choice(store):
+    y = np.arange(400) % 2
+    made = Sample(store, "known", SPACE, y, ("a", "b")).create()
+    made.add(drawn_params(3), [0.2, 0.6, 0.9])
+    said = headline(store, "known")
+    assert "corrected as the score is for having chosen it; 95 % interval" in said
+    assert ": more than chance." in said
+    made = Sample(store, "unknown", SPACE).create()
+    made.add(drawn_params(3), [0.2, 0.6, 0.9])
+    said = headline(store, "unknown")
+    assert "does not know that the trial was chosen as the best of many" in said
+    assert "more than chance" not in said
+
+
+def test_trials_that_took_no_part_in_the_corrected_score_are_counted(store):
+    y = np.arange(400) % 2
+    made = Sample(store, "odd", SPACE, y, ("a", "b")).create()
+    made.add(drawn_params(3), [0.5, 0.6, 0.9])
+    facts = read_facts(store, "odd")
+    assert "Without" not in words(headline_part(facts))
+    corrected = replace(facts.result.corrected, n_apart=2)
+    result = replace(facts.result, corrected=corrected)
+    said = words(headline_part(replace(facts, result=result)))
+    assert "Without 2 trials whose stored predictions do not give" in said
