@@ -1,4 +1,4 @@
-"""What a builder builds, found out in a child process without training anything.
+"""What a builder builds, found out in a child process without the user's data.
 
 `describe_model` never imports the user's code itself. Run as a module, this file is the
 child: a request in JSON on stdin, the description in JSON on what was stdout.
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpo.errors import HpoError
 from hpo.models import builder_keras, builder_sklearn
@@ -21,12 +21,16 @@ from hpo.models.builder import SEED
 from hpo.models.builder_code import BuilderCode, kind_of
 from hpo.models.builder_info import DataInfo, ReadParams
 from hpo.models.builder_network import PROBED_ROWS, Network, examine
+from hpo.models.family import FitRequest
 from hpo.models.keras_tuner_code import HypermodelCode
 from hpo.models.traced_choice import why_fit
 from hpo.models.vocabulary import PIPELINE
 from hpo.records import Params
 from hpo.user_code import KERAS_TUNER, Home
 from hpo.user_code import kind_of as library_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 TIMEOUT_SECONDS = 120.0
 MAX_LAYERS = 100
@@ -98,7 +102,10 @@ def describe_here(
         read = given.read | {*PIPELINE, SEED}
         if found["kind"] == "keras":
             read |= _read_by_training(built, params)
-            found |= _of_network(_network(built, code, params, info))
+            network = _network(built, code, params, info)
+            found |= _of_network(network) | {
+                "training": _training(network, name, code, params, info)
+            }
         else:
             builder_sklearn.check(built, name, info)
             found["layers"] = list(_steps(built))
@@ -135,13 +142,22 @@ def _read_by_training(model: Any, params: Params) -> set[str]:
 
 
 def _network(model: Any, code: BuilderCode, params: Params, info: DataInfo) -> Network:
+    X, _ = _noise(info)
+    if isinstance(code, HypermodelCode):
+        return examine(model, code, info, X, knows_loss=model.compiled)
+    return builder_keras.prepared(model, code, params, info, X)
+
+
+def _noise(info: DataInfo) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return a few rows that have the form of the data, and targets."""
     import numpy as np
 
     rng = np.random.default_rng(info.seed)
     X = rng.standard_normal((PROBED_ROWS, *info.feature_shape))
-    if isinstance(code, HypermodelCode):
-        return examine(model, code, info, X, knows_loss=model.compiled)
-    return builder_keras.prepared(model, code, params, info, X)
+    if info.task == "classification":
+        return X, np.arange(PROBED_ROWS) % info.n_classes
+    y = rng.standard_normal((PROBED_ROWS, info.n_targets))
+    return X, y[:, 0] if info.n_targets == 1 else y
 
 
 def _of_network(network: Network) -> dict[str, Any]:
@@ -150,18 +166,39 @@ def _of_network(network: Network) -> dict[str, Any]:
         "n_parameters": builder_keras.n_trainable(model),
         "output_shape": [None, network.n_units],
         "layers": [_layer(layer) for layer in model.layers[:MAX_LAYERS]],
-        "training": _training(model),
     }
 
 
-def _training(model: Any) -> str | None:
-    """Say how a model is expected to be trained; None if only training can tell."""
-    if not model.compiled:
+def _training(
+    network: Network, name: str, code: BuilderCode, params: Params, info: DataInfo
+) -> str | None:
+    """Say how a model would be trained; None if only training can tell.
+
+    Whether it can be compiled shows when a model of its own is trained for an epoch on
+    a few rows of noise.
+    """
+    if not network.model.compiled:
         return None
-    why = why_fit(model)
+    why = why_fit(network.model)
     if why is None:
-        return "a whole epoch per compiled call, folds share the program (scan)"
+        why = _tried(name, code, params, info)
+    if not why:
+        return "a whole epoch per compiled call (scan)"
     return f"one by one by Keras' own fit ({why})"
+
+
+def _tried(name: str, code: BuilderCode, params: Params, info: DataInfo) -> str:
+    """Train a model once on noise; return why it took ``fit``, empty if it did not."""
+    from hpo.models import get_family
+
+    X, y = _noise(info)
+    once = {**params, "epochs": 1, "patience": None}
+    request = FitRequest(once, X, y, info.task, info.n_classes, info.seed)
+    (fitted,) = get_family(name, home=code.home).fit_group([request])
+    if isinstance(fitted, Exception):
+        return ""  # of noise nobody can learn; training itself says what is wrong
+    _, _, why = fitted.engine.partition(" fit: ")
+    return why
 
 
 def _layer(layer: Any) -> str:

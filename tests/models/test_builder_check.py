@@ -39,6 +39,15 @@ def test_a_keras_builder_is_described_layer_by_layer(code):
     ]
     # Adam has no momentum; what trains the model is read by training.
     assert found["unread"] == ["trees", "tree", "momentum"]
+    assert found["training"] == "a whole epoch per compiled call (scan)"
+    dropout = "keras.layers.Dropout(0.2)"
+    layer = "keras.layers.SpectralNormalization(keras.layers.Dense(3))"
+    assigns = KERAS.replace(dropout, layer)
+    found = describe_model(code.write(assigns), code.home, params, info("multiclass"))
+    # Only a try shows that: the layer assigns weights in its call.
+    assert found["training"] == (
+        "one by one by Keras' own fit (self-check: weights differ from those of fit)"
+    )
     wrong = KERAS.replace("data.output_units", "7")
     found = describe_model(code.write(wrong), code.home, PARAMS, info("multiclass"))
     assert len(found["errors"]) == 1
