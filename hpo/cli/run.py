@@ -35,7 +35,7 @@ from hpo.study import Observer, Outcome, Prepared, StudyRun, prepare
 from hpo.study.describe import classes_words, data_words, describe, folds_words
 from hpo.study.nested import NestedRun
 from hpo.study.stored import changed_code
-from hpo.study.trained import other_versions
+from hpo.study.trained import fit_words, other_versions
 from hpo.study.verdict import causes
 
 
@@ -212,6 +212,8 @@ def _conclude(
     )
     if n_failed:
         say(f"failures: {causes(outcome.counted)}", style="yellow")
+    if what := fit_words(outcome.counted):
+        say(f"note: {what}")
     row = best_row(outcome.trials, store.origin(spec.name), spec.select)
     if row is not None:
         if format_ is Format.TABLE:

@@ -33,6 +33,26 @@ def trained_words(counts: Mapping[str, int]) -> str:
     )
 
 
+def fit_words(trials: Iterable[Trial]) -> str | None:
+    """Say that networks were trained one by one by Keras' own ``fit``, and why.
+
+    Returns:
+        A sentence, or None if all were trained in compiled programs, or by others.
+    """
+    counts = trained_by(trials)
+    reasons: Counter[str] = Counter()
+    for text, count in counts.items():
+        _, mark, reason = text.partition(" fit: ")
+        if mark:
+            reasons[reason] += count
+    if not reasons:
+        return None
+    return (
+        f"{reasons.total():,} of {sum(counts.values()):,} folds were trained by Keras' "
+        f"own fit, which takes longer than a compiled program: {'; '.join(reasons)}"
+    )
+
+
 def other_versions(trials: Iterable[Trial]) -> str | None:
     """Say that stored trials were trained with other versions than are installed.
 

@@ -7,7 +7,13 @@ from importlib import metadata
 import pytest
 
 from hpo.records import FoldResult, Trial
-from hpo.study.trained import other_versions, trained_by, trained_words, versions
+from hpo.study.trained import (
+    fit_words,
+    other_versions,
+    trained_by,
+    trained_words,
+    versions,
+)
 
 NOW = {"keras": "3.15.1", "tensorflow": "2.22.0rc1", "scikit-learn": "1.9.1"}
 
@@ -38,6 +44,16 @@ def test_texts_are_counted_by_folds_and_the_most_frequent_comes_first():
     counts = trained_by(trials([fit, stacked], [stacked, ""], ["objective"]))
     assert list(counts.items()) == [(stacked, 2), (fit, 1)]
     assert trained_words(counts) == f"{stacked} (2 folds); {fit} (1 fold)"
+
+
+def test_what_took_fit_is_told_with_its_reasons_and_nothing_else_is():
+    of = "keras 3.15.1 tensorflow 2.21.0"
+    assert fit_words(trials([f"{of} stacked", f"{of} scan"], ["objective"])) is None
+    custom, check = f"{of} fit: custom train_step", f"{of} fit: self-check: x"
+    assert fit_words(trials([custom, check], [custom, f"{of} scan"])) == (
+        "3 of 4 folds were trained by Keras' own fit, which takes longer than a "
+        "compiled program: custom train_step; self-check: x"
+    )
 
 
 @pytest.mark.parametrize(
