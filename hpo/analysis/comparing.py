@@ -12,7 +12,7 @@ import math
 import statistics
 from dataclasses import dataclass
 
-from hpo.analysis.choosing import fold_scores
+from hpo.analysis.choosing import fold_scores, scored
 from hpo.metrics import CLASSIFICATION_METRICS
 from hpo.records import StudyRecord, Trial, mean
 from hpo.user_code import OBJECTIVE, kind_of
@@ -34,6 +34,7 @@ class Difference:
 
     Args:
         number: Of the trial that is compared.
+        score: Its mean score.
         mean: Its mean score minus that of the other one.
         low: Lower end of the 95 % interval of the difference.
         high: Upper end.
@@ -43,6 +44,7 @@ class Difference:
     """
 
     number: int
+    score: float
     mean: float
     low: float
     high: float
@@ -125,17 +127,17 @@ def difference(
     middle = mean(differences)
     widening = math.sqrt(1 / n + correlation / (1 - correlation))
     scale = statistics.stdev(differences) * widening
+    score = scored(trial)
     if scale == 0:
         worse, better = float(middle < -rope), float(middle > rope)
+        equal = 1 - worse - better
         return Difference(
-            trial.number, middle, middle, middle, worse, 1 - worse - better, better
+            trial.number, score, middle, middle, middle, worse, equal, better
         )
     from scipy import stats
 
     posterior = stats.t(n - 1, loc=middle, scale=scale)
-    low, high = posterior.interval(INTERVAL)
+    low, high = map(float, posterior.interval(INTERVAL))
     worse, better = float(posterior.cdf(-rope)), float(posterior.sf(rope))
     equal = max(0.0, 1 - worse - better)
-    return Difference(
-        trial.number, middle, float(low), float(high), worse, equal, better
-    )
+    return Difference(trial.number, score, middle, low, high, worse, equal, better)

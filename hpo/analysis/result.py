@@ -92,6 +92,14 @@ class StudyResult:
         ours = (x for x in self.looks if (x.kind, x.number) == ("search", number))
         return next(ours, None)
 
+    @property
+    def shown_look(self) -> TestLook | None:
+        """The first look with the chosen trial, else the first of all, if there is one.
+
+        A look with another trial is a look: the test part is no longer untouched.
+        """
+        return self.first_look(self.chosen.number) or next(iter(self.looks), None)
+
 
 def _plain_gain(found: Difference | None) -> Gain | None:
     """Return the gain as a comparison over the folds tells it."""

@@ -154,7 +154,7 @@ def _print_table(store: Store, study: StudyRecord, result: StudyResult) -> None:
         cells = [_value(trial.params, key), *([_value(others, key)] if beside else [])]
         made.add_row(clean(key), *cells)
     out().print(made)
-    _notes(result, n_finished=sum(t.finished for t in store.trials(study.name)))
+    _notes(study, result, sum(t.finished for t in store.trials(study.name)))
 
 
 def _facts(
@@ -205,18 +205,30 @@ def _nested_facts(store: Store, study: StudyRecord) -> list[tuple[str, str, str]
 def _test_fact(
     study: StudyRecord, result: StudyResult, rows: StudyRows | None
 ) -> tuple[str, str, str]:
-    look = result.first_look(result.chosen.number)
-    label = "held-out test part"
+    look, label = result.shown_look, "held-out test part"
     if look is not None:
-        return label, number(look.score), _when(look)
+        by = (
+            ""
+            if _is_of_chosen(look, result)
+            else f", by {_by(look)}, not the one to take"
+        )
+        return label, number(look.score), f"{_when(look)}{by}"
     if rows is not None and rows.n_test:
         return label, "-", f"not looked at: hpo best {quoted_name(study.name)} --test"
     return label, "-", "there is none"
 
 
+def _is_of_chosen(look: TestLook, result: StudyResult) -> bool:
+    return (look.kind, look.number) == (SEARCH, result.chosen.number)
+
+
+def _by(look: TestLook) -> str:
+    return f"{'' if look.kind == SEARCH else 'manual '}trial {look.number}"
+
+
 def _when(look: TestLook) -> str:
     at = f" {look.looked_at:%Y-%m-%d %H:%M} UTC" if look.looked_at else ""
-    return f"looked at{at} after {look.n_trials} trials"
+    return f"looked at{at} after {_trials(look.n_trials)}"
 
 
 def _gain_words(result: StudyResult) -> str:
@@ -231,7 +243,7 @@ def _gain_words(result: StudyResult) -> str:
     return f"gain {gain.mean:+.4f} (95 %: {gain.low:+.4f} to {gain.high:+.4f})"
 
 
-def _notes(result: StudyResult, n_finished: int) -> None:
+def _notes(study: StudyRecord, result: StudyResult, n_finished: int) -> None:
     """Say what a person should know besides, on stderr."""
     from hpo.study.test_part import warning
 
@@ -261,6 +273,12 @@ def _notes(result: StudyResult, n_finished: int) -> None:
         say(fit.words)
     if result.looks and (what := warning(result.looks, n_finished)):
         say(f"warning: {what}", style="yellow")
+    look = result.shown_look
+    if look is not None and not _is_of_chosen(look, result):
+        say(
+            f"to score trial {result.chosen.number} on the test part too, which counts "
+            f"as one more look: hpo best {quoted_name(study.name)} --test --again"
+        )
 
 
 def _trials(n: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 
 from hpo.analysis.result import StudyResult
-from hpo.records import TestLook
 from hpo.report.elements import answers, cards, warning
 from hpo.report.look import score_text, written
 from hpo.report.page import Part, paragraphs
@@ -78,7 +77,7 @@ def _cards(facts: StudyFacts, result: StudyResult) -> dict[str, str]:
         shown[f"corrected {metric}"] = units.text(result.corrected.score)
         low, high = units.interval(result.corrected.low, result.corrected.high)
         shown["its 95 % interval"] = f"{score_text(low)} to {score_text(high)}"
-    look = _look(result)
+    look = result.shown_look
     if look is not None:
         shown[f"test {metric}"] = units.text(look.score)
     if result.gain is not None:
@@ -151,12 +150,6 @@ def _apart(n: int) -> str:
     return f" Without {trials} whose stored predictions do not give the stored scores."
 
 
-def _look(result: StudyResult) -> TestLook | None:
-    """Return the first look at the chosen trial, else the first of all."""
-    looks = [look for look in result.looks if look.number == result.chosen.number]
-    return next(iter(looks or result.looks), None)
-
-
 def _nested(facts: StudyFacts) -> list[tuple[str, str]]:
     score, units = facts.nested, facts.units
     if score is None:
@@ -171,7 +164,7 @@ def _nested(facts: StudyFacts) -> list[tuple[str, str]]:
 
 
 def _tested(facts: StudyFacts, result: StudyResult) -> str:
-    look, units = _look(result), facts.units
+    look, units = result.shown_look, facts.units
     if look is None:
         if facts.rows is None:
             return "Not known: what the rows of this study are is not in the store."
@@ -247,7 +240,7 @@ def _baseline(facts: StudyFacts, result: StudyResult) -> str:
 
 def _doubts(facts: StudyFacts, result: StudyResult) -> list[str]:
     """Return what makes the test score less worth than it looks."""
-    look = _look(result)
+    look = result.shown_look
     if look is None:
         return []
     doubts = []

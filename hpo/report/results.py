@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from hpo.analysis.result import StudyResult
+from hpo.analysis.result import Difference, StudyResult
 from hpo.report.tables import Row
 
 
 def result_row(result: StudyResult) -> Row:
-    """Return the result of a study as `hpo best` gives it to programs."""
-    chosen, corrected = result.chosen, result.corrected
-    look = result.first_look(chosen.number)
+    """Return the result of a study as `hpo best` gives it to programs.
+
+    ``test_trial`` is the trial that the test part was looked at with: the chosen one if
+    that is scored there, and else the first of all looks, whose score is not told as
+    the ``test_score`` of the chosen one.
+    """
+    chosen, corrected, gain = result.chosen, result.corrected, result.gain
+    look, shown = result.first_look(chosen.number), result.shown_look
     return {
         "number": chosen.number,
         "params": dict(chosen.params),
@@ -18,5 +23,21 @@ def result_row(result: StudyResult) -> Row:
         "corrected_score": corrected.score if corrected else None,
         "corrected_interval": [corrected.low, corrected.high] if corrected else None,
         "test_score": None if look is None else look.score,
+        "test_trial": None if shown is None else shown.number,
         "defaults_score": result.defaults.score if result.defaults else None,
+        "gain": gain.mean if gain else None,
+        "gain_interval": [gain.low, gain.high] if gain else None,
+        "baseline_score": result.baseline.score if result.baseline else None,
+        "rivals": [_rival(rival) for rival in result.rivals],
+    }
+
+
+def _rival(rival: Difference) -> Row:
+    """Return how another trial compares with the chosen one."""
+    return {
+        "number": rival.number,
+        "mean_test_score": rival.score,
+        "p_worse": rival.worse,
+        "p_equal": rival.equal,
+        "p_better": rival.better,
     }

@@ -24,7 +24,8 @@ evaluation: {folds: 3}
 """
 KEYS = [
     *("number", "params", "mean_test_score", "std_test_score", "corrected_score"),
-    *("corrected_interval", "test_score", "defaults_score"),
+    *("corrected_interval", "test_score", "test_trial", "defaults_score", "gain"),
+    *("gain_interval", "baseline_score", "rivals"),
 ]
 
 
@@ -39,8 +40,12 @@ def wine(tmp_path_factory):
 
 def looks(folder: Folder) -> list[tuple[int, int]]:
     """Return trial and number of trials of each look at the test part."""
+    return stored(folder, "SELECT number, n_trials FROM test_looks")
+
+
+def stored(folder: Folder, query: str) -> list:
     with sqlite3.connect(folder.path / "hpo.db") as connection:
-        return connection.execute("SELECT number, n_trials FROM test_looks").fetchall()
+        return connection.execute(query).fetchall()
 
 
 def test_best_says_how_good_the_choice_really_is(wine):
@@ -52,7 +57,19 @@ def test_best_says_how_good_the_choice_really_is(wine):
     low, high = best["corrected_interval"]
     assert 0 <= low <= best["corrected_score"] <= high <= 1 + 1e-9
     assert best["defaults_score"] == trials[0]["mean_test_score"]
+    low_gain, high_gain = best["gain_interval"]
+    assert low_gain <= best["gain"] <= high_gain
+    over = score - best["baseline_score"]
+    others = [t for t in trials if t["number"] != best["number"]]
+    others.sort(key=lambda t: -t["mean_test_score"])
+    told = [(r["number"], r["mean_test_score"]) for r in best["rivals"]]
+    assert told == [(t["number"], t["mean_test_score"]) for t in others]
+    for rival in best["rivals"]:
+        chances = [rival[f"p_{how}"] for how in ("worse", "equal", "better")]
+        assert sum(chances) == pytest.approx(1.0)
     shown = wine.hpo("best", "wine").stdout
+    assert f"always the most frequent class; gain {over:+.4f}" in shown
+    assert f"gain {best['gain']:+.4f} (95 %: {low_gain:+.4f} to" in shown
     assert f"take trial {best['number']} (best mean)" in shown
     for value in (score, best["corrected_score"], low, high, best["defaults_score"]):
         assert f"{value:.4f}" in shown
@@ -93,7 +110,15 @@ def test_a_later_look_is_refused_until_it_is_insisted_on_and_then_flagged(tmp_pa
     folder.hpo("run", "study.yaml", "--trials", "8")
     best = folder.json("best", "wine")
     assert best["number"] != 0, "this test needs a study that gets better"
-    assert best["test_score"] is None
+    # The first look is not forgotten because another trial is better now.
+    assert (best["test_score"], best["test_trial"]) == (None, 0)
+    [(score, looked_at)] = stored(folder, "SELECT score, looked_at FROM test_looks")
+    shown = folder.hpo("best", "wine")
+    line = " ".join(shown.stdout.split())
+    assert f"held-out test part {score:.4f} looked at {looked_at[:10]}" in line
+    assert "after 1 trial, by trial 0, not the one to take" in line
+    assert "not looked at" not in line
+    assert "hpo best wine --test --again" in shown.stderr
     refused = folder.hpo("best", "wine", "--test", code=2)
     assert "has been looked at already" in refused.stderr
     assert "--again" in refused.stderr
@@ -101,6 +126,8 @@ def test_a_later_look_is_refused_until_it_is_insisted_on_and_then_flagged(tmp_pa
     again = folder.hpo("best", "wine", "--test", "--again")
     assert looks(folder) == [(0, 1), (best["number"], 8)]
     assert "looked at 2 times" in again.stderr
+    assert "not the one to take" not in again.stdout
+    assert folder.json("best", "wine")["test_trial"] == best["number"]
     study = hpo.load_study("wine", f"sqlite:///{tmp_path / 'hpo.db'}")
     assert len(study.result().looks) == 2
 
@@ -178,6 +205,31 @@ def test_an_objective_has_no_test_part_and_says_so(tmp_path):
     study = hpo.load_study("f", f"sqlite:///{tmp_path / 'hpo.db'}")
     with pytest.raises(StudyError, match="objective"):
         study.score_test()
+
+
+OBJECTIVE = """\
+def f(params, fold):
+    return {"accuracy": 80.0 + params["x"] + fold.index / 10}
+"""
+
+
+def test_an_accuracy_in_percent_is_not_cut_to_1(tmp_path):
+    folder = Folder(tmp_path)
+    folder.write("f.py", OBJECTIVE)
+    folder.write(
+        "study.yaml",
+        "name: percent\ndata: {source: sklearn.wine}\nmodel: {objective: f:f}\n"
+        "space: {x: {int: [1, 9]}}\nsearch: {strategy: random, trials: 4}\n"
+        "evaluation: {folds: 5, metric: accuracy}\n",
+    )
+    folder.hpo("run", "study.yaml")
+    best = folder.json("best", "percent")
+    assert best["number"] > 0, "this test needs a study that gets better"
+    # Every trial is as much better in every fold: a choice brings no optimism.
+    assert best["corrected_score"] == pytest.approx(best["mean_test_score"], abs=0.1)
+    assert best["baseline_score"] is None
+    said = folder.hpo("best", "percent").stderr
+    assert f"does not know that trial {best['number']} was chosen as the best" in said
 
 
 def test_a_study_in_memory_has_a_result_and_no_file():
