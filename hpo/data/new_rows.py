@@ -93,11 +93,19 @@ class NewRows:
 
     Args:
         X: Features as in `hpo.records.Dataset`.
+        place: Where they are from, for messages.
+        rows: How the user finds them.
         notes: What the user should know of them, one sentence each.
     """
 
     X: pd.DataFrame | NDArray[Any]
+    place: str
+    rows: Rows
     notes: tuple[str, ...] = ()
+
+    def name(self, position: int) -> str:
+        """Word one of them as ``new.csv: line 7``."""
+        return f"{self.place}: {self.rows.name(position)}"
 
     def __len__(self) -> int:
         return len(self.X)
@@ -166,6 +174,24 @@ def _typical_date(column: InputColumn, X: pd.DataFrame) -> str:
     return f"{at.astype('datetime64[s]') + seconds}"
 
 
+def typical_rows(inputs: Inputs) -> Any:
+    """Return one row of typical values: medians and frequent categories, no real row.
+
+    Returns:
+        A DataFrame, or an array of one example of zeros.
+    """
+    if inputs.shape is not None:
+        return np.zeros((1, *inputs.shape))
+    import pandas as pd
+
+    cells = {column.name: [column.typical] for column in inputs.columns}
+    frame = pd.DataFrame(cells)
+    for column in inputs.columns:
+        kind: Any = np.float64 if column.kind == "number" else object
+        frame[column.name] = frame[column.name].astype(kind)
+    return frame
+
+
 # Reading
 
 
@@ -188,7 +214,7 @@ def read_new_rows(rows: Any, inputs: Inputs) -> NewRows:
         DataError: The file cannot be read.
     """
     if inputs.shape is not None:
-        return NewRows(_examples(rows, inputs))
+        return _examples(rows, inputs)
     return _features(_as_table(rows, inputs), inputs)
 
 
@@ -273,7 +299,7 @@ def _features(table: Table, inputs: Inputs) -> NewRows:
     if problems:
         raise ExportError("\n".join(problems))
     frame = pd.DataFrame({n: pd.Series(v, dtype=v.dtype) for n, v in features.items()})
-    return NewRows(frame, tuple(notes))
+    return NewRows(frame, table.place, table.rows, tuple(notes))
 
 
 def _refuse_missing(table: Table, inputs: Inputs) -> None:
@@ -362,7 +388,7 @@ def _refuse_odd(
 # Examples that are no rows of a table
 
 
-def _examples(rows: Any, inputs: Inputs) -> NDArray[np.float64]:
+def _examples(rows: Any, inputs: Inputs) -> NewRows:
     place = ROWS
     if isinstance(rows, str | Path):
         place = str(rows)
@@ -385,7 +411,7 @@ def _examples(rows: Any, inputs: Inputs) -> NDArray[np.float64]:
             f"{place}: expected finite numbers; row {row + 1} holds others; fill them "
             "in, or leave those rows out"
         )
-    return array
+    return NewRows(array, place, Rows.counted(len(array)))
 
 
 def _array_file(path: Path, inputs: Inputs) -> NDArray[Any]:

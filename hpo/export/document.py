@@ -145,11 +145,15 @@ class _Reader:
         )
         if (shift is None) != (spread is None):
             raise self._wrong("target_spread", "both shift and spread, or neither")
+        targets = self._texts(given, "targets")
+        for key, values in (("target_shift", shift), ("target_spread", spread)):
+            if values is not None and len(values) != len(targets):
+                raise self._wrong(key, f"{len(targets)} numbers, one for each target")
         known = {*ModelDocument.__dataclass_fields__, "format"}
         return ModelDocument(
             task=task,  # type: ignore[arg-type]
             classes=self._classes(given, task),
-            targets=self._texts(given, "targets"),
+            targets=targets,
             inputs=self._inputs(self._get(given, "inputs", dict)),
             flattened=self._get(given, "flattened", bool),
             model_file=self._one_of(given, "model_file", (KERAS_FILE, SKOPS_FILE)),
@@ -170,6 +174,8 @@ class _Reader:
         labels = self._get(classes, "labels", list)
         if len(labels) < 2 or any(type(label) is not type_ for label in labels):
             raise self._wrong("classes", f"at least 2 labels of type {type_.__name__}")
+        if len(set(labels)) < len(labels):
+            raise self._wrong("classes", "labels that are all different")
         return tuple(labels)
 
     def _inputs(self, given: Mapping[str, Any]) -> Inputs:

@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from hpo.data.new_rows import typical_rows
 from hpo.data.words import quoted
 from hpo.errors import ExportError
-from hpo.export.document import AGAIN, ModelDocument, read_document
+from hpo.export.document import AGAIN, MODEL_JSON, ModelDocument, read_document
 from hpo.export.model import ExportedModel
 from hpo.export.versions import version_warnings
 from hpo.models.keras_runtime import BACKENDS
@@ -56,9 +59,38 @@ def open_model(folder: Path, allowed_modules: Sequence[str] = ()) -> ExportedMod
         preprocessing = load_preprocessing(
             _checked(folder, document.preprocessing_file, document)
         )
-    model = _load(file, document, allowed_modules)
+    predictor = _load(file, document, allowed_modules)
     notes = version_warnings(document.info.get("versions"))
-    return ExportedModel(document, model, preprocessing, tuple(notes))
+    model = ExportedModel(document, predictor, preprocessing, tuple(notes))
+    _refuse_mixed(folder, model, predictor)
+    return model
+
+
+def _refuse_mixed(folder: Path, model: ExportedModel, predictor: Predictor) -> None:
+    """Refuse a description of another model than the files beside it hold.
+
+    A network of Keras says of how many classes it is; its rows are not compared.
+    """
+    place = folder / MODEL_JSON
+    try:
+        row = model.features(model.read(typical_rows(model.inputs)))
+    except ExportError as error:
+        what = f"{place}: does not fit the preprocessing beside it"
+        raise ExportError(f"{what}: {error}; {AGAIN}") from error
+    estimator = getattr(predictor, "estimator", None)
+    if (n_taken := getattr(estimator, "n_features_in_", row.size)) != row.size:
+        raise ExportError(
+            f"{place}: expected rows of {n_taken} features, as the model beside it "
+            f"takes; they become {row.size}; {AGAIN}"
+        )
+    n_labels = 0 if model.classes is None else len(model.classes)
+    codes = np.ravel(getattr(estimator, "classes_", np.arange(n_labels)))
+    # Every class is among the training rows, whichever rows are held out.
+    if set(codes.tolist()) != set(range(n_labels)):
+        raise ExportError(
+            f"{place}: expected labels of {len(codes)} classes, as the model beside it "
+            f"knows; got {n_labels}; {AGAIN}"
+        )
 
 
 def _checked(folder: Path, name: str, document: ModelDocument) -> Path:

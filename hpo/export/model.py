@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,18 @@ import numpy as np
 
 from hpo.data.new_rows import Inputs, NewRows, read_new_rows
 from hpo.errors import ExportError
+from hpo.export.asking import LARGEST, LARGEST_FLOAT32, answers
 from hpo.export.document import ModelDocument
 from hpo.models.preparation import TargetScaler
+from hpo.models.saving import KERAS_FILE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hpo.models.family import Predictor
+
+HUGE = 1e6
+"""Features below it do not overflow in a network that was trained."""
 
 
 class ExportedModel:
@@ -94,7 +100,8 @@ class ExportedModel:
             ExportError: Columns are missing, or hold something else than in training.
             DataError: The file cannot be read.
         """
-        return self.labels_or_values(self.features(self.read(rows)))
+        read = self.read(rows)
+        return self.labels_or_values(self.features(read), read)
 
     def predict_proba(self, rows: Any) -> NDArray[Any]:
         """Return the probability of each class, shape (n, n_classes).
@@ -106,7 +113,8 @@ class ExportedModel:
         if not self.has_probabilities:
             kind = "regression" if self.classes is None else "this kind of model"
             raise ExportError(f"there are no probabilities in {kind}; use predict")
-        return self.probabilities(self.features(self.read(rows)))
+        read = self.read(rows)
+        return self.probabilities(self.features(read), read)
 
     # The steps, for who needs several of them
 
@@ -122,24 +130,39 @@ class ExportedModel:
                 X = X.to_numpy(np.float64)
         elif self._document.flattened:
             X = X.reshape(len(X), -1)
-        if self._preprocessing is None:
-            return np.asarray(X)
-        prepared: NDArray[Any] = self._preprocessing.transform(X)
-        return prepared
+        prepare: Any = partial(np.asarray, dtype=np.float64)
+        if self._preprocessing is not None:
+            prepare = self._preprocessing.transform
+        # Networks of Keras compute with float32.
+        is_keras = self._document.model_file == KERAS_FILE
+        limit = LARGEST_FLOAT32 if is_keras else LARGEST
+        return answers(prepare, X, rows, "preprocessed row", limit)
 
-    def labels_or_values(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Predict preprocessed features; see `predict`."""
-        predicted = np.asarray(self._model.predict(X))
-        classes = self.classes
-        if classes is not None:
-            labels: NDArray[Any] = classes[predicted.reshape(len(X)).astype(np.intp)]
-            return labels
-        return self._in_data_units(predicted.astype(np.float64))
+    def labels_or_values(self, X: NDArray[Any], rows: NewRows) -> NDArray[Any]:
+        """Predict preprocessed features; see `predict`.
 
-    def probabilities(self, X: NDArray[Any]) -> NDArray[Any]:
+        Args:
+            X: The features.
+            rows: What they were made of, for messages.
+        """
+        predict, classes = self._model.predict, self.classes
+        if classes is None:
+
+            def in_data_units(X: NDArray[Any]) -> NDArray[Any]:
+                return self._in_data_units(np.asarray(predict(X), np.float64))
+
+            return answers(in_data_units, X, rows, "prediction")
+        # A network that overflows names a class all the same.
+        if self.has_probabilities and np.abs(X).max() > HUGE:
+            self.probabilities(X, rows)
+        codes = answers(predict, X, rows, "prediction")
+        labels: NDArray[Any] = classes[codes.reshape(len(X)).astype(np.intp)]
+        return labels
+
+    def probabilities(self, X: NDArray[Any], rows: NewRows) -> NDArray[Any]:
         """Return probabilities of preprocessed features; see `predict_proba`."""
         model: Any = self._model
-        return np.asarray(model.predict_proba(X))
+        return answers(model.predict_proba, X, rows, "probability")
 
     def _in_data_units(self, values: NDArray[Any]) -> NDArray[Any]:
         n_targets = len(self._document.targets)

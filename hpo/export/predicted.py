@@ -45,14 +45,14 @@ def predicted(model: ExportedModel, rows: Any) -> Predicted:
     """
     read = model.read(rows)
     X = model.features(read)
-    answers = model.labels_or_values(X)
+    answers = model.labels_or_values(X, read)
     names = column_names(model)
     if model.classes is None:
         values = answers.reshape(len(X), -1).T
         return Predicted(dict(zip(names, values, strict=True)), read.notes)
     columns: dict[str, Any] = {names[0]: answers}
     if model.has_probabilities:
-        shares = model.probabilities(X).T
+        shares = model.probabilities(X, read).T
         columns |= dict(zip(names[1:], shares, strict=True))
     return Predicted(columns, read.notes)
 

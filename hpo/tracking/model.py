@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from hpo.data.new_rows import InputColumn, Inputs
+from hpo.data.new_rows import InputColumn, typical_rows
 from hpo.errors import StudyBusyError
 from hpo.export.document import MODEL_JSON
 from hpo.export.loading import open_model
@@ -153,7 +153,7 @@ def _log(
         data_path=str(folder),
         pip_requirements=requirements(model),
         signature=signature(model),
-        input_example=input_example(model.inputs),
+        input_example=typical_rows(model.inputs),
     )
 
 
@@ -229,20 +229,6 @@ def _output_type(model: ExportedModel) -> Any:
 
     kinds = {"i": DataType.long, "b": DataType.boolean, "U": DataType.string}
     return DataType.double if model.classes is None else kinds[model.classes.dtype.kind]
-
-
-def input_example(inputs: Inputs) -> Any:
-    """Return a row of typical values: medians and frequent categories, no real row."""
-    if inputs.shape is not None:
-        return np.zeros((1, *inputs.shape))
-    import pandas as pd
-
-    cells = {column.name: [column.typical] for column in inputs.columns}
-    frame = pd.DataFrame(cells)
-    for column in inputs.columns:
-        kind: Any = np.float64 if column.kind == "number" else object
-        frame[column.name] = frame[column.name].astype(kind)
-    return frame
 
 
 @contextmanager

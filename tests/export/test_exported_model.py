@@ -81,6 +81,77 @@ def test_several_targets_keep_their_shape_and_names(tmp_path):
     assert column_names(model) == ["prediction_rain_", "prediction_rain__2"]
 
 
+# Numbers that are too large
+
+
+def test_the_first_row_with_a_number_too_large_is_named_by_its_line(folder, tmp_path):
+    model, file = hpo.load_model(folder), tmp_path / "new.csv"
+    file.write_text("a,b\n1,2\n\n0.5,1e308\n-1.7e308,1.7e308\n")
+    # With a spread below 1 the first one overflows when it is scaled.
+    model._preprocessing.scale_ = np.array([0.1, 0.1])
+    words = r"new\.csv: line 4: preprocessed row: expected .* up to 1\.8e\+308; got inf"
+    for ask in (model.predict, model.predict_proba):
+        with pytest.raises(ExportError, match=words):
+            ask(file)
+
+
+def test_probabilities_that_are_no_numbers_name_no_class(folder):
+    model = hpo.load_model(folder)
+    model._model.estimator.coef_ = np.array([[1e200, -1e200]])
+    model._preprocessing.scale_ = np.array([1.0, 1.0])
+    rows = pd.DataFrame({"a": [0.0, 1e150], "b": [0.0, 1e150]})
+    for ask in (model.predict, model.predict_proba):
+        with pytest.raises(ExportError, match=r"rows: row 2: probability: .* got nan"):
+            ask(rows)
+    assert len(model.predict(rows.head(1))) == 1
+
+
+def test_values_that_overflow_in_the_units_of_the_data_are_refused(tmp_path):
+    folder = small_model(tmp_path / "model", task="regression")
+    changed(folder, target_shift=[0.0], target_spread=[1e300])
+    rows = pd.DataFrame({"a": [0.0, 1e10], "b": [0.0, 0.0]})
+    with pytest.raises(ExportError, match=r"row 2: prediction: .* got inf"):
+        hpo.load_model(folder).predict(rows)
+
+
+class OnlySmall:
+    """A transformer or a model that refuses rows as scikit-learn does."""
+
+    def transform(self, X):
+        if np.abs(X).max() > 100:
+            raise ValueError("Input contains a value too large\nfor dtype('float32').")
+        return X
+
+    def predict(self, X):
+        return self.transform(X)[:, 0]
+
+
+def test_a_row_that_scikit_learn_refuses_is_named(tmp_path):
+    from hpo.export.model import ExportedModel
+
+    folder = small_model(tmp_path / "model", task="regression")
+    document = open_model(folder)._document
+    X = np.ones((9, 2))
+    X[6:, 1] = 1e3
+    refusing = OnlySmall()
+    for parts, what in [
+        ((LinearRegression(), refusing), "preprocessed row"),
+        ((refusing, None), "prediction"),
+    ]:
+        words = rf"^rows: row 7: no {what}: .* large for dtype\('float32'\); mend"
+        with pytest.raises(ExportError, match=words):
+            ExportedModel(document, *parts).predict(X)
+
+
+def test_what_does_not_fit_float32_is_no_row_for_a_network_of_keras(folder):
+    model = hpo.load_model(folder)
+    rows = pd.DataFrame({"a": [0.0, 1e39], "b": [0.0, 0.0]})
+    assert len(model.predict(rows)) == 2
+    model._document = replace(model._document, model_file="model.keras")
+    with pytest.raises(ExportError, match=r"row 2: .* up to 3\.4e\+38; got 1.*e\+39"):
+        model.predict(rows)
+
+
 # Predictions as CSV
 
 
@@ -121,6 +192,16 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
         hpo.load_model(tmp_path)
 
 
+THREE = {
+    "kind": "table",
+    "columns": [
+        {"name": name, "kind": "number", "whole": False, "typical": 0.5}
+        for name in "abc"
+    ],
+    "others": [],
+}
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
@@ -131,7 +212,16 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
         ({"task": None}, "task: expected str"),
         ({"classes": {"type": "str", "labels": [1, 2]}}, "labels of type str"),
         ({"inputs": {"kind": "table", "others": []}}, "columns: expected a value"),
+        ({"classes": {"type": "str", "labels": ["a", "a"]}}, "labels that are all d"),
         ({"target_shift": [1]}, "both shift and spread"),
+        (
+            {"target_shift": [1, 2], "target_spread": [1, 2]},
+            "shift: expected 1 numbers",
+        ),
+        ({"classes": {"type": "int", "labels": [1, 2, 3]}}, "of 2 classes, .* got 3"),
+        ({"task": "regression"}, "of 2 classes, .* got 0"),
+        ({"preprocessing_file": None, "inputs": THREE}, "2 features, .* become 3"),
+        ({"inputs": THREE}, "not fit the preprocessing beside it: .* has 3 features"),
         ({"digests": {}}, "is not as hpo export wrote it"),
     ],
 )

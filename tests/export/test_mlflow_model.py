@@ -14,11 +14,11 @@ from export_samples import COLOUR, small_model
 from tracking.faulty_server import Server
 
 import hpo
-from hpo.data.new_rows import Inputs
+from hpo.data.new_rows import Inputs, typical_rows
 from hpo.export.document import MODEL_JSON
 from hpo.export.loading import open_model
 from hpo.export.versions import versions_of
-from hpo.tracking.model import _masked, input_example, requirements
+from hpo.tracking.model import _masked, requirements
 
 PREDICT = """\
 import pickle, sys
@@ -146,7 +146,7 @@ def test_nothing_that_looks_like_a_password_is_sent():
 
 
 def test_the_example_of_a_model_of_images_is_one_image():
-    assert input_example(Inputs(shape=(2, 3))).shape == (1, 2, 3)
+    assert typical_rows(Inputs(shape=(2, 3))).shape == (1, 2, 3)
 
 
 def test_pip_is_asked_for_the_libraries_and_not_for_hpo(tmp_path):
