@@ -73,11 +73,12 @@ def _look(
     allowed_modules: Sequence[str],
 ) -> None:
     from hpo.study.stored import changed_code, stored_study
-    from hpo.study.test_part import known_look, score_test
+    from hpo.study.test_part import known_look, refuse_missing_classes, score_test
 
     if known_look(store, name, SEARCH, trial, again=again) is not None:
         return
     prepared = stored_study(store, name, allowed_modules=allowed_modules)
+    refuse_missing_classes(prepared)
     if prepared.n_test:
         say(
             f"trial {trial.number} on the test part: training on all "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -114,3 +115,41 @@ class Scorers:
             if not math.isfinite(score):
                 raise TrialError("nan", f"{name} is {score}, not a finite number")
         return scores
+
+    def without_meaning(self, data: Dataset) -> list[str]:
+        """Return the metrics that say nothing of rows in which classes are missing.
+
+        Each is asked about guesses of all classes in turn: what cannot judge these, as
+        the area under a ROC curve of a single class, can judge no model there.
+
+        Args:
+            data: The rows, of classes.
+        """
+        answers = Answers(_Guesses(data.n_classes), data)
+        return [name for name in self._scorers if not self._judges(name, answers, data)]
+
+    def _judges(self, name: str, answers: Answers, data: Dataset) -> bool:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is not defined, which is asked
+            try:
+                score = self._scorers[name](answers.about(data.y), None, data.y)
+            except ValueError:
+                return False
+        return math.isfinite(score)
+
+
+class _Guesses:
+    """Is half sure of one class after the other, row by row."""
+
+    def __init__(self, n_classes: int) -> None:
+        self._n_classes = n_classes
+
+    def predict_proba(self, X: NDArray[Any]) -> NDArray[Any]:
+        import numpy as np
+
+        turns = np.arange(len(X)) % self._n_classes
+        return np.asarray((np.eye(self._n_classes)[turns] + 1 / self._n_classes) / 2)
+
+    def predict(self, X: NDArray[Any]) -> NDArray[Any]:
+        codes: NDArray[Any] = self.predict_proba(X).argmax(axis=1)
+        return codes

@@ -18,6 +18,7 @@ from hpo.spec.model import may_use_keras
 from hpo.study.network import network_sizes
 from hpo.study.prepare import Prepared
 from hpo.study.run import default_jobs
+from hpo.study.test_part import missing_classes
 from hpo.user_code import OBJECTIVE, kind_of
 
 Facts = dict[str, Any]
@@ -56,7 +57,7 @@ def describe(prepared: Prepared) -> Facts:
         "timeout_seconds": spec.search.timeout_seconds,
         "patience": spec.search.patience,
         "n_workers": n_workers(spec),
-        "notes": notes(prepared.data),
+        "notes": [*notes(prepared.data), *_test_notes(prepared)],
     }
 
 
@@ -76,6 +77,11 @@ def notes(data: Dataset) -> list[str]:
     uneven = imbalance_note(data)
     extra = [uneven] if uneven is not None and uneven not in data.notes else []
     return [*data.notes, *extra]
+
+
+def _test_notes(prepared: Prepared) -> list[str]:
+    what = missing_classes(prepared)
+    return [] if what is None else [what]
 
 
 def spec_counts(spec: StudySpec) -> tuple[int | None, int | None]:

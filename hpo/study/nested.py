@@ -24,7 +24,7 @@ from hpo.store import Store
 from hpo.study.prepare import Prepared, assemble
 from hpo.study.progress import Observer
 from hpo.study.run import StudyRun
-from hpo.study.test_part import score_test
+from hpo.study.test_part import refuse_missing_classes, score_test
 from hpo.user_code import OBJECTIVE, kind_of
 
 Choose: TypeAlias = Callable[[Sequence[Trial]], Trial | None]
@@ -95,6 +95,7 @@ def refuse_nesting(prepared: Prepared) -> None:
     Raises:
         SpecError: The study cannot be nested.
         DataError: The rows of an outer fold cannot be split.
+        StudyError: An outer fold lacks classes that the metric needs.
     """
     spec = prepared.spec
     what = None
@@ -107,7 +108,8 @@ def refuse_nesting(prepared: Prepared) -> None:
     if what is not None:
         raise SpecError([Problem("evaluation.nested", what)])
     for fold in range(_n_outer(spec)):
-        outer_study(prepared, fold)  # whether its rows can be split
+        # Whether its rows can be split, and what is chosen on them be scored.
+        refuse_missing_classes(outer_study(prepared, fold))
 
 
 class NestedRun:
@@ -124,6 +126,7 @@ class NestedRun:
     Raises:
         SpecError: The study cannot be nested.
         DataError: The rows of an outer fold cannot be split.
+        StudyError: An outer fold lacks classes that the metric needs.
     """
 
     def __init__(

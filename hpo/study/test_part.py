@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hpo.errors import StudyError
-from hpo.records import TestLook, Trial, TrialKind
+from hpo.evaluation.answers import Scorers
+from hpo.records import Dataset, TestLook, Trial, TrialKind
 from hpo.store import MANUAL, Store
 from hpo.store.leases import BEATS_PER_LEASE
 from hpo.store.writer import SEARCH
@@ -17,6 +18,10 @@ from hpo.study.heart import Heart
 from hpo.study.prepare import Prepared
 from hpo.study.refit import refit
 from hpo.study.run import try_quietly
+from hpo.user_code import OBJECTIVE, kind_of
+
+MOST_SHOWN = 5
+"""Of the classes that the test part lacks, not each is named."""
 
 
 def score_test(
@@ -40,8 +45,8 @@ def score_test(
         manual: Whether the trial is one of `hpo try`.
 
     Raises:
-        StudyError: There is no test part, the model is an objective, or another trial
-            was scored there already.
+        StudyError: There is no test part, it lacks classes that the metric needs, the
+            model is an objective, or another trial was scored there already.
         StudyBusyError: Another process runs the study.
         TrialError: Training failed.
         EngineError: No worker can be started.
@@ -49,6 +54,7 @@ def score_test(
     name, kind = prepared.spec.name, MANUAL if manual else SEARCH
     if (known := known_look(store, name, kind, trial, again=again)) is not None:
         return known
+    refuse_missing_classes(prepared)
     writer = store.own(name)
     heart = Heart(writer, store.lease_seconds / BEATS_PER_LEASE)
     heart.start()
@@ -67,6 +73,58 @@ def score_test(
         heart.stop()
         try_quietly(writer.release)
     return store.test_looks(name)[-1]
+
+
+def refuse_missing_classes(prepared: Prepared) -> None:
+    """Refuse a study whose test part its metrics can say nothing of.
+
+    Raises:
+        StudyError: It is one.
+    """
+    if what := missing_classes(prepared):
+        raise StudyError(f"study {prepared.spec.name!r}: {what}")
+
+
+def missing_classes(prepared: Prepared) -> str | None:
+    """Say that a metric needs classes that the test part lacks; None if none does.
+
+    A split by groups or in time can hold out rows of a single class.
+    """
+    plan, test = prepared.plan, _without_classes(prepared)
+    if test is None:
+        return None
+    names = Scorers((plan.metric, *plan.metrics)).without_meaning(test)
+    if not names:
+        return None
+    several = len(names) > 1
+    return (
+        f"{_class_words(test)}; {' and '.join(names)} {'say' if several else 'says'} "
+        "nothing about them, so the test part cannot be scored; begin a new study with "
+        "another data.test_size or split, or with a metric such as accuracy"
+    )
+
+
+def _without_classes(prepared: Prepared) -> Dataset | None:
+    """Return the test part if it lacks a class, which is seen without copying it."""
+    data, rows = prepared.data, prepared.test_rows
+    if rows is None or data.task == "regression":
+        return None
+    if kind_of(prepared.spec.model) == OBJECTIVE:
+        return None
+    lacks = len(set(data.y[rows].tolist())) < data.n_classes
+    return prepared.test if lacks else None
+
+
+def _class_words(test: Dataset) -> str:
+    assert test.classes is not None
+    labels, there = test.classes.tolist(), sorted(set(test.y.tolist()))
+    if len(there) == 1:
+        return f"the {test.n_rows:,} test rows are all of class {labels[there[0]]!r}"
+    absent = [repr(x) for code, x in enumerate(labels) if code not in there]
+    shown = ", ".join(absent[:MOST_SHOWN])
+    more = f" and {len(absent) - MOST_SHOWN} more" if len(absent) > MOST_SHOWN else ""
+    which = "class" if len(absent) == 1 else "the classes"
+    return f"of the {test.n_rows:,} test rows none is of {which} {shown}{more}"
 
 
 def known_look(

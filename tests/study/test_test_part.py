@@ -14,8 +14,10 @@ from hpo.records import TestLook
 from hpo.spec import parse_study
 from hpo.store import Store
 from hpo.study import StudyRun, prepare
+from hpo.study.describe import describe
+from hpo.study.nested import refuse_nesting
 from hpo.study.stored import stored_study
-from hpo.study.test_part import score_test, warning
+from hpo.study.test_part import missing_classes, score_test, warning
 
 
 @pytest.fixture
@@ -77,6 +79,62 @@ def test_a_study_without_test_part_says_so(tmp_path):
     study, store = searched(tmp_path, data__test_size=0.0)
     with pytest.raises(StudyError, match="has no test part"):
         score_test(study, store, store.trials("iris")[0])
+
+
+def ordered(folder, labels, metric, n_test, nested=False):
+    """Prepare a study of rows in time, the last of which are held out."""
+    rng = np.random.default_rng(0)
+    lines = [
+        f"{i},{x:.3f},{label}"
+        for i, (x, label) in enumerate(zip(rng.normal(size=200), labels, strict=True))
+    ]
+    (folder / "data.csv").write_text("\n".join(["day,x,y", *lines]))
+    data = {"source": "data.csv", "target": "y", "order": "day"}
+    return prepared(
+        folder,
+        data={**data, "test_size": n_test / 200},
+        evaluation={
+            "folds": 3,
+            "split": "time",
+            "metric": metric,
+            "nested": nested,
+        },
+    )
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "neg_log_loss"])
+def test_a_test_part_of_one_class_is_refused_before_training(
+    metric, tmp_path, monkeypatch
+):
+    study = ordered(tmp_path, ["x", "y"] * 80 + ["y"] * 40, metric, 40)
+    store = Store(f"sqlite:///{tmp_path / 'hpo.db'}")
+    StudyRun(study, store).execute()
+    monkeypatch.setattr("hpo.study.test_part.refit", None)
+    said = f"the 40 test rows are all of class 'y'; {metric} says nothing about them"
+    with pytest.raises(StudyError, match=said) as caught:
+        score_test(study, store, store.trials("iris")[0])
+    assert "begin a new study with another data.test_size" in str(caught.value)
+    assert [note for note in describe(study)["notes"] if said in note]
+    store.own("iris").release()  # it was not taken
+
+
+def test_a_test_part_without_a_class_is_refused_where_the_metric_needs_it(tmp_path):
+    labels = ["a", "b", "c"] * 53 + ["c", "a", "b"] * 13 + ["a", "b"]
+    assert missing_classes(ordered(tmp_path, labels, "roc_auc_ovr", 40)) is None
+    labels = [*labels[:160], *["a", "b"] * 20]
+    said = missing_classes(ordered(tmp_path, labels, "roc_auc_ovr", 40))
+    assert said.startswith("of the 40 test rows none is of class 'c'; roc_auc_ovr says")
+    assert missing_classes(ordered(tmp_path, labels, "accuracy", 40)) is None
+    assert missing_classes(prepared(data__test_size=0.0)) is None
+
+
+def test_an_outer_fold_of_one_class_is_refused_before_anything_runs(tmp_path):
+    labels = ["x", "y"] * 66 + ["y"] * 38 + ["x", "y"] * 15
+    study = ordered(tmp_path, labels, "roc_auc", 30, nested=4)
+    assert missing_classes(study) is None
+    with pytest.raises(StudyError, match=r"'iris outer \d': the \d+ test rows are all"):
+        refuse_nesting(study)
+    refuse_nesting(ordered(tmp_path, labels, "accuracy", 30, nested=4))
 
 
 def look(number, n_trials):
