@@ -19,7 +19,7 @@ PACKAGE = Path(hpo.__file__).parent
 # rows here: space and metrics use the types of records.
 LAYERS = [
     {"errors"},
-    {"records", "quiet", "crash_points", "whole_files"},
+    {"records", "quiet", "garbage", "crash_points", "whole_files"},
     {"space", "metrics", "seeds", "user_code"},
     {"data", "models", "search", "engines", "store"},
     {"spec", "evaluation"},

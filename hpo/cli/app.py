@@ -23,6 +23,7 @@ from hpo.errors import (
     StudyBusyError,
     TrackingError,
 )
+from hpo.garbage import rarely_looked_for
 
 DEFAULT_STORE = "sqlite:///hpo.db"
 
@@ -434,6 +435,7 @@ def ui(
 
 def main() -> None:
     """Run the command line and exit with the documented code."""
+    rarely_looked_for()
     try:
         app()
     except KeyboardInterrupt:

@@ -27,6 +27,7 @@ from typing import Any
 from hpo.engines.engine import Runner
 from hpo.engines.memory import own_bytes
 from hpo.errors import HpoError
+from hpo.garbage import not_looked_for
 
 _MAX_TEXT = 64 * 1024
 _MAX_ERROR_BYTES = 1024 * 1024
@@ -98,8 +99,9 @@ def prepare(payload: bytes, threads: int) -> HpoError | str | None:
     """
     global _runner
     try:
-        make_runner, args = pickle.loads(payload)
-        _runner = make_runner(*args)
+        with not_looked_for():
+            make_runner, args = pickle.loads(payload)
+            _runner = make_runner(*args)
         from threadpoolctl import threadpool_limits
 
         _keep.append(threadpool_limits(threads))

@@ -151,7 +151,7 @@ def _train(members: Sequence[Member], engine: str) -> list[Fitted | Exception]:
     backend = make_backend(engine.split()[2])
     program = PROGRAMS.get(_recipe(members[0]), backend)
     try:
-        why_not = _distrust(program, backend)
+        why_not = _distrust(program, backend, members)
         if why_not is None:
             StackTraining(members, program, backend, _room(members[0])).run()
         else:
@@ -174,13 +174,15 @@ def _train(members: Sequence[Member], engine: str) -> list[Fitted | Exception]:
     ]
 
 
-def _distrust(program: StackProgram, backend: Backend) -> str | None:
+def _distrust(
+    program: StackProgram, backend: Backend, members: Sequence[Member]
+) -> str | None:
     """Return why a program must not be used; None if it has passed its self-check."""
     if not program.checked:
         from hpo.models.stack_check import mismatch
 
         try:
-            program.why_not = mismatch(program, backend)
+            program.why_not = mismatch(program, backend, members, _room(members[0]))
         except Exception as error:  # `fit` does without what cannot be compiled
             if lacks_memory(error):
                 raise

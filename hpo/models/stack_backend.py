@@ -25,9 +25,11 @@ class Backend(Protocol):
     Attributes:
         sees_logits: Whether Keras' losses find the logits behind an activation. If not,
             they take probabilities, clipped, and a saturated one has no gradient.
+        compiles_sizes: Whether each size of arrays takes a program of its own.
     """
 
     sees_logits: bool
+    compiles_sizes: bool
 
     def compiled(self, function: Callable[..., Any], example: Sequence[Any]) -> Any:
         """Return ``function`` compiled for arguments like ``example``.
@@ -66,6 +68,7 @@ class TensorFlowBackend:
     """Graphs without XLA: one graph serves stacks of any size and width."""
 
     sees_logits = True
+    compiles_sizes = False
 
     def compiled(self, function: Callable[..., Any], example: Sequence[Any]) -> Any:
         import tensorflow as tf
@@ -156,6 +159,7 @@ class JaxBackend:
     """XLA programs, one for each size and width; ghosts keep the sizes few."""
 
     sees_logits = False
+    compiles_sizes = True
 
     def compiled(self, function: Callable[..., Any], example: Sequence[Any]) -> Any:
         return Jitted(function)

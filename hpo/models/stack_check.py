@@ -6,6 +6,7 @@ rows: a change in a library can then cost time, but no wrong score.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,13 +30,28 @@ N_ROWS, BATCH_SIZE, N_FEATURES = 45, 16, 4
 """Batch normalisation over fewer rows multiplies rounding in deep networks."""
 
 MAX_HIDDEN = 8
+MAX_STEPS, MAX_NUMBERS = 64, 2**22
+"""Of an epoch, and of all features: larger networks are checked by small ones."""
 
 
-def mismatch(program: StackProgram, backend: Backend) -> str | None:
-    """Compare one epoch of three steps, the last one partial, with Keras' own.
+def mismatch(
+    program: StackProgram,
+    backend: Backend,
+    wanted: Sequence[Member] = (),
+    room: int | None = None,
+) -> str | None:
+    """Compare one epoch of a few steps, the last one partial, with Keras' own.
 
     Dropout is off: its streams differ from Keras' on purpose. A deep network is checked
-    by a shallower one: more of the same layers only scale rounding up.
+    by a shallower one: more of the same layers only scale rounding up. What is compiled
+    for sizes is checked in those of the networks that wait for it, if they are small,
+    as it will be needed in them.
+
+    Args:
+        program: Not checked yet.
+        backend: What it runs on.
+        wanted: The networks that are to be trained with it.
+        room: As in `StackTraining`.
 
     Returns:
         None if all weights agree; else what differs, in words.
@@ -44,9 +60,12 @@ def mismatch(program: StackProgram, backend: Backend) -> str | None:
 
     if program.recipe.n_hidden > MAX_HIDDEN:
         recipe = replace(program.recipe, n_hidden=MAX_HIDDEN)
-        program = StackProgram(recipe, backend)
-    members = [Member(_request(program, width, weights)) for width, weights in SIZES]
-    StackTraining(members, program, backend).run()
+        program, wanted = StackProgram(recipe, backend), ()
+    if backend.compiles_sizes and _are_small(wanted):
+        members = [Member(r, m.backend) for r, m in _noise_like(wanted)]
+    else:
+        members = [Member(_request(program, *size)) for size in SIZES]
+    StackTraining(members, program, backend, room).run()
     for member in members:
         if member.error is not None:
             return f"its self-check failed: {member.error}"
@@ -72,6 +91,56 @@ def n_compared() -> int:
     return 1 if keras.backend.backend() == "jax" else len(SIZES)
 
 
+def _are_small(members: Sequence[Member]) -> bool:
+    """Tell whether so many networks are trained for an epoch in next to no time."""
+    n_numbers = sum(member.request.X.size for member in members)
+    return 0 < n_numbers <= MAX_NUMBERS and members[0].n_steps <= MAX_STEPS
+
+
+def _noise_like(
+    members: Sequence[Member],
+) -> Iterator[tuple[FitRequest, Member]]:
+    """Yield requests for networks of the same sizes on noise, calmly trained.
+
+    Folds that share rows share noise, so that there are as many rows in all.
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    noise: dict[int, NDArray[Any]] = {}
+    for member in members:
+        request, settings = member.request, member.settings
+        X = noise.setdefault(id(request.X), rng.normal(size=request.X.shape))
+        y = request.y
+        if request.task == "regression":
+            y = (y - y.mean(axis=0)) / (y.std(axis=0) + 1.0)
+        penalised = settings.l1 > 0 or settings.l2 > 0
+        params = {
+            **request.params,
+            **_calm(penalised=penalised),
+            "learning_rate": 1e-3,
+            "beta_1": 0.9,
+            "beta_2": 0.999,
+            "rho": 0.9,
+            "dropout": 0.0,
+            "initializer": "glorot_uniform",
+        }
+        yield replace(request, params=params, X=X, y=y), member
+
+
+def _calm(*, penalised: bool) -> dict[str, Any]:
+    """Return settings with which rounding stays rounding for a few steps."""
+    return {
+        "l1": 1e-3 if penalised else 0.0,
+        "l2": 1e-2 if penalised else 0.0,
+        "momentum": 0.5,
+        # The usual 1e-7 makes whole steps of what rounding leaves of a gradient of
+        # zero, as that of a shift before a batch normalisation.
+        "epsilon": 1e-3,
+        "epochs": 1,
+    }
+
+
 def _request(program: StackProgram, width: int, seed: int) -> FitRequest:
     import numpy as np
 
@@ -89,20 +158,14 @@ def _request(program: StackProgram, width: int, seed: int) -> FitRequest:
         "units": width,
         "activation": recipe.activation if recipe.n_hidden else "relu",
         "batch_norm": recipe.batch_norm,
-        "l1": 1e-3 if recipe.has_penalty else 0.0,
-        "l2": 1e-2 if recipe.has_penalty else 0.0,
         "output_activation": (
             recipe.output_activation if task == "regression" else "linear"
         ),
         "optimizer": recipe.optimizer,
         "nesterov": recipe.nesterov,
         "learning_rate": 0.01,
-        "momentum": 0.5,
-        # The usual 1e-7 makes whole steps of what rounding leaves of a gradient of
-        # zero, as that of a shift before a batch normalisation.
-        "epsilon": 1e-3,
         "batch_size": BATCH_SIZE,
-        "epochs": 1,
+        **_calm(penalised=recipe.has_penalty),
     }
     weight = rng.uniform(0.5, 1.5, N_ROWS) if recipe.weighted else None
     X = rng.normal(size=(N_ROWS, N_FEATURES))

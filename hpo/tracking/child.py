@@ -19,6 +19,7 @@ from typing import Any
 
 from hpo import crash_points
 from hpo.errors import MirrorTakenError, StoreError, TrackingError
+from hpo.garbage import rarely_looked_for
 from hpo.store import Store
 from hpo.tracking.address import masked
 from hpo.tracking.client import Client
@@ -35,6 +36,7 @@ MAX_FAREWELL_ERRORS = 4
 
 def main() -> None:
     """Send until told to finish; to be called with the order on stdin."""
+    rarely_looked_for()
     channel = os.fdopen(os.dup(1), "w", buffering=1)
     # What libraries print is no message.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

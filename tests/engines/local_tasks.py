@@ -1,6 +1,7 @@
 """Runners and tasks that workers import; a task is ``(function name, *arguments)``."""
 
 import ctypes
+import gc
 import os
 import signal
 import subprocess
@@ -69,6 +70,11 @@ def blas_threads():
 
     np.ones((2, 2)) @ np.ones((2, 2))
     return [pool["num_threads"] for pool in threadpool_info()]
+
+
+def garbage():
+    """Return whether garbage is looked for, and whether what was imported is not."""
+    return gc.isenabled(), gc.get_freeze_count() > 10_000
 
 
 def add(one, other):

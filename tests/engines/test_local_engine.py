@@ -209,6 +209,10 @@ def test_no_workers_are_refused():
         LocalEngine(local_tasks.make_runner, n_workers=0)
 
 
+def test_garbage_is_looked_for_in_what_tasks_make_and_not_in_libraries(engine):
+    assert result(engine, "garbage") == (True, True)
+
+
 @pytest.mark.parametrize("task", [("spin",), ("sleep", 1000), ("hang_in_c",)])
 def test_a_task_that_hangs_is_killed_at_its_limit(engine, task):
     before = result(engine, "pid")

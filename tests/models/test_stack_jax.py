@@ -59,6 +59,7 @@ from hpo.models.stack_backend import make_backend
 from hpo.models.stack_check import mismatch
 from hpo.models.stack_member import Member
 from hpo.models.stack_program import Recipe, StackProgram
+from hpo.models.stack_training import StackTraining
 
 def checked(task, given):
     member = Member(request(task, {"units": 5, **given}), "jax")
@@ -69,7 +70,24 @@ def checked(task, given):
 # With batch normalisation Keras compiles the smaller last batch, else it is filled up.
 assert checked("multiclass", {"l2": 1e-3, "dropout": 0.5}) is None
 assert checked("regression", {"batch_norm": True}) is None
+# In the sizes of what is to be trained, which takes no second program.
+for task, given, many in [
+    ("multiclass", {"dropout": 0.5, "l2": 1e-3, "patience": 2}, 3),
+    ("targets", {"batch_norm": True, "optimizer": "nadam", "epsilon": 1.0}, 5),
+    ("10 classes", {"optimizer": "rmsprop", "learning_rate": 1e9}, 1),
+]:
+    given = {"units": 5, "epochs": 2, **given}
+    members = [Member(request(task, given, seed), "jax") for seed in range(many)]
+    backend = make_backend("jax")
+    program = StackProgram(Recipe.of(members[0].architecture, weighted=False), backend)
+    assert mismatch(program, backend, members, 40) is None
+    StackTraining(members, program, backend, 40).run()
+    assert len(program._epoch) == 1
+
 StackProgram._penalty = lambda *_: 0.0
+members = [Member(request("binary", {"units": 5, "l2": 0.1}), "jax")]
+program = StackProgram(Recipe.of(members[0].architecture, weighted=False), backend)
+assert "away from Keras' own" in mismatch(program, backend, members, 40)
 assert "away from Keras' own" in checked("binary", {"l2": 0.1})
 
 from hpo.models.keras_mlp import KerasMlp
