@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -9,6 +12,11 @@ from hpo.models.jax_jitted import Jitted
 
 
 def test_programs_go_when_there_are_many_and_come_back_when_they_are_needed():
+    # JAX does not go with tests that fork.
+    subprocess.run([sys.executable, __file__], check=True)
+
+
+def check():
     pytest.importorskip("jax")
     traced = []
 
@@ -29,3 +37,7 @@ def test_programs_go_when_there_are_many_and_come_back_when_they_are_needed():
     # A value of another type is another form.
     assert asked(3, 2, "int32") == 5.0
     assert len(jitted) == 1
+
+
+if __name__ == "__main__":
+    check()
