@@ -6,7 +6,7 @@ rows: a change in a library can then cost time, but no wrong score.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,7 @@ def mismatch(
         recipe = replace(program.recipe, n_hidden=MAX_HIDDEN)
         program, wanted = StackProgram(recipe, backend), ()
     if backend.compiles_sizes and _are_small(wanted):
-        members = [Member(r, m.backend) for r, m in _noise_like(wanted)]
+        members = _noise_like(wanted)
     else:
         members = [Member(_request(program, *size)) for size in SIZES]
     StackTraining(members, program, backend, room).run()
@@ -97,20 +97,20 @@ def _are_small(members: Sequence[Member]) -> bool:
     return 0 < n_numbers <= MAX_NUMBERS and members[0].n_steps <= MAX_STEPS
 
 
-def _noise_like(
-    members: Sequence[Member],
-) -> Iterator[tuple[FitRequest, Member]]:
-    """Yield requests for networks of the same sizes on noise, calmly trained.
+def _noise_like(members: Sequence[Member]) -> list[Member]:
+    """Return networks of the same sizes on noise, to be trained calmly.
 
     Folds that share rows share noise, so that there are as many rows in all.
     """
     import numpy as np
 
     rng = np.random.default_rng(0)
-    noise: dict[int, NDArray[Any]] = {}
+    tables = {id(member.request.X): member.request.X for member in members}
+    noise = {key: rng.normal(size=X.shape) for key, X in tables.items()}
+    calm: list[Member] = []
     for member in members:
         request, settings = member.request, member.settings
-        X = noise.setdefault(id(request.X), rng.normal(size=request.X.shape))
+        X = noise[id(request.X)]
         y = request.y
         if request.task == "regression":
             y = (y - y.mean(axis=0)) / (y.std(axis=0) + 1.0)
@@ -125,7 +125,9 @@ def _noise_like(
             "dropout": 0.0,
             "initializer": "glorot_uniform",
         }
-        yield replace(request, params=params, X=X, y=y), member
+        request = replace(request, params=params, X=X, y=y)
+        calm.append(Member(request, member.backend))
+    return calm
 
 
 def _calm(*, penalised: bool) -> dict[str, Any]:

@@ -306,27 +306,18 @@ class StackProgram:
         import keras
         from keras import ops
 
-        if not self._backend.sees_logits:
-            return self._losses_of_outputs(logits, y)
-        if self._codes:
+        if self._backend.sees_logits and self._codes:
             true = ops.sum(ops.where(_one_hot(y, logits), logits, 0.0), axis=-1)
             return ops.logsumexp(logits, axis=-1) - true
-        if self.recipe.loss == "binary_crossentropy":
+        is_binary = self.recipe.loss == "binary_crossentropy"
+        if self._backend.sees_logits and is_binary:
             # Not by way of |logits|, whose slope is wrong at a logit of exactly 0: that
             # of a network whose last hidden layer is silent.
             return ops.mean(ops.softplus(logits) - logits * y, axis=-1)
         outputs = keras.activations.get(self.recipe.output_activation)(logits)
-        return ops.mean(ops.square(outputs - y), axis=-1)
-
-    def _losses_of_outputs(self, logits: Any, y: Any) -> Any:
-        """Return the same where Keras takes probabilities."""
-        import keras
-        from keras import ops
-
-        outputs = keras.activations.get(self.recipe.output_activation)(logits)
         if self._codes:
             return ops.sparse_categorical_crossentropy(y, outputs)
-        if self.recipe.loss == "binary_crossentropy":
+        if is_binary:
             return ops.mean(ops.binary_crossentropy(y, outputs), axis=-1)
         return ops.mean(ops.square(outputs - y), axis=-1)
 

@@ -65,14 +65,20 @@ def test_draws_come_again_and_depend_on_the_seed(monkeypatch):
     assert not np.array_equal(np.vstack(first), other)
 
 
+def right_answers(rows, trials):
+    """Return 1 where a trial's prediction of a row is right, (n_rows, n_trials)."""
+    right = np.zeros((len(rows.y), len(trials)))
+    for trial in trials:
+        for (_, scored), fold in zip(rows.folds, trial.folds, strict=True):
+            right[scored, trial.number] = fold.predictions == rows.y[scored]
+    return right
+
+
 def test_it_is_the_published_estimate_of_the_rows_scores():
     random = np.random.default_rng(0)
     rows = make_rows(random.integers(2, size=60), 4)
     trials = guessing_trials(rows, random.uniform(0.4, 0.8, size=15), random)
-    right = np.zeros((60, 15))
-    for trial in trials:
-        for (_, scored), fold in zip(rows.folds, trial.folds, strict=True):
-            right[scored, trial.number] = fold.predictions == rows.y[scored]
+    right = right_answers(rows, trials)
     found, why = corrected_score(
         make_record(k=4, seed=5), trials, rows, reader(trials), rule="mean"
     )
@@ -414,10 +420,7 @@ def test_the_gain_is_of_the_choice_over_the_defaults_in_every_draw():
     random = np.random.default_rng(16)
     rows = make_rows(random.integers(2, size=60), 4)
     trials = guessing_trials(rows, random.uniform(0.4, 0.8, size=15), random)
-    right = np.zeros((60, 15))
-    for trial in trials:
-        for (_, scored), fold in zip(rows.folds, trial.folds, strict=True):
-            right[scored, trial.number] = fold.predictions == rows.y[scored]
+    right = right_answers(rows, trials)
     found, _ = corrected_score(
         make_record(k=4, seed=5),
         trials,
