@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -24,6 +25,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._started: list[subprocess.Popen[str]] = []
 
     def write(self, name: str, text: str) -> None:
         (self.path / name).write_text(text)
@@ -47,8 +49,8 @@ class Folder:
     def start(
         self, *words: str, env: Mapping[str, str] | None = None
     ) -> subprocess.Popen[str]:
-        """Start a command and go on."""
-        return subprocess.Popen(
+        """Start a command and go on; `end` ends it if nothing else does."""
+        process = subprocess.Popen(
             [*HPO, *words],
             cwd=self.path,
             env=_environment(words, env),
@@ -56,6 +58,17 @@ class Folder:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self._started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Kill what was started and still runs, so that no other test meets it."""
+        for process in self._started:
+            with process:
+                family = family_of(process) if process.poll() is None else []
+                for one in [process, *family]:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        one.kill()
 
     def json(self, *words: str):
         """Return what a command prints as JSON."""

@@ -9,15 +9,19 @@ from command_folder import Folder
 @pytest.fixture
 def make_folder(tmp_path):
     """Return what makes an empty folder with a study file in it."""
+    folders = []
 
     def make(label: str, study: str) -> Folder:
         path = tmp_path / label
         path.mkdir()
         made = Folder(path)
+        folders.append(made)
         made.write("study.yaml", study)
         return made
 
-    return make
+    yield make
+    for folder in folders:
+        folder.end()
 
 
 @pytest.fixture

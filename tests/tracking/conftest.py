@@ -20,6 +20,8 @@ from command_folder import Folder  # noqa: E402
 from mirror_check import mlflow_client  # noqa: E402
 from mirror_samples import Filled, make_study  # noqa: E402
 
+MakeFolder = Callable[[str, str], Folder]
+
 
 @pytest.fixture(scope="session")
 def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -72,15 +74,19 @@ def iris(store: Store) -> Filled:
 
 
 @pytest.fixture
-def make_folder(tmp_path: Path, empty_mlflow: Path) -> Callable[[str, str], Folder]:
+def make_folder(tmp_path: Path, empty_mlflow: Path) -> Iterator[MakeFolder]:
     """Return what makes a folder with a study file and an empty MLflow in it."""
+    folders: list[Folder] = []
 
     def make(label: str, study: str) -> Folder:
         path = tmp_path / label
         path.mkdir()
         shutil.copy(empty_mlflow, path / "mlflow.db")
         made = Folder(path)
+        folders.append(made)
         made.write("study.yaml", study)
         return made
 
-    return make
+    yield make
+    for folder in folders:
+        folder.end()
