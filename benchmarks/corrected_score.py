@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,23 @@ def simulated_row(n_rows: int, n_trials: int, n_runs: int, seed: int) -> list[st
     return [f"{n_rows} x {n_trials}", *means, f"{statistics.mean(covered):.2f}"]
 
 
+@dataclass(frozen=True)
+class Noise:
+    """What came of one search through labels of which nothing can be learnt.
+
+    Args:
+        share: Of the more frequent class.
+        truth: How often the chosen trial would be right about other labels.
+        best: Its score.
+        corrected: Its corrected score, with ``low`` and ``high``.
+    """
+
+    share: float
+    truth: float
+    best: float
+    corrected: Any
+
+
 def guessed_row(n_seeds: int, seed: int) -> list[str]:
     """Return a row of the table of noise: guesses at classes of equal size."""
     found = []
@@ -103,7 +121,8 @@ def guessed_row(n_seeds: int, seed: int) -> list[str]:
         codes = random.integers(2, size=(N_NOISE_TRIALS, N_NOISE_ROWS))
         rows = make_rows(y, random)
         trials = make_trials(rows, codes)
-        found.append((0.5, best_of(trials).score, correct(rows, trials, run)))
+        best = best_of(trials).score
+        found.append(Noise(0.5, 0.5, best, correct(rows, trials, run)))
     return noise_row("guesses", found)
 
 
@@ -114,9 +133,7 @@ def trained_row(n_seeds: int, seed: int, folder: Path, *, even: bool) -> list[st
     return noise_row(f"networks, {what} classes", found)
 
 
-def shuffled_study(
-    run: int, seed: int, folder: Path, *, even: bool
-) -> tuple[float, float, Any]:
+def shuffled_study(run: int, seed: int, folder: Path, *, even: bool) -> Noise:
     """Run a study on rows of breast_cancer whose labels are shuffled.
 
     Args:
@@ -124,10 +141,6 @@ def shuffled_study(
         seed: Of all of them.
         folder: For the data and the store.
         even: Whether both classes have as many rows, or as they come.
-
-    Returns:
-        The share of the more frequent class, the score of the best trial, and the
-        corrected score.
     """
     from sklearn.datasets import load_breast_cancer
 
@@ -141,6 +154,7 @@ def shuffled_study(
     name = f"noise {'even' if even else 'uneven'} {run}"
     file = folder / f"{name}.npz"
     np.savez(file, X=X[rows], y=shuffled)
+    store = f"sqlite:///{folder / 'noise.db'}"
     study = hpo.run(
         {
             "name": name,
@@ -154,25 +168,47 @@ def shuffled_study(
                 "seed": seed + run,
             },
         },
-        store=f"sqlite:///{folder / 'noise.db'}",
+        store=store,
         tracking="none",
     )
     result = study.result()
     assert len(study.trials) == N_NOISE_TRIALS
     assert result.corrected.resampled == "rows"
-    share = max(np.bincount(shuffled)) / len(shuffled)
-    return float(share), result.best.score, result.corrected
+    shares = np.bincount(shuffled) / len(shuffled)
+    truth = shares[predicted_codes(store, name, result.best.number)].mean()
+    return Noise(float(max(shares)), float(truth), result.best.score, result.corrected)
 
 
-def noise_row(what: str, found: list[tuple[float, float, Any]]) -> list[str]:
-    """Put together what came of several seeds: (share, best, corrected) of each."""
-    naive = statistics.mean(best - share for share, best, _ in found)
-    corrected = statistics.mean(one.score - share for share, _, one in found)
-    covered = statistics.mean(one.low <= share <= one.high for share, _, one in found)
-    share = statistics.mean(share for share, _, _ in found)
-    within = "yes" if abs(corrected) <= 0.03 else "no"
-    means = f"{share:.3f}", f"{naive:+.3f}", f"{corrected:+.3f}"
-    return [what, *means, within, f"{covered:.2f}"]
+def predicted_codes(url: str, name: str, number: int) -> Any:
+    """Return the class that a trial gave each row when it was left out, (n,) codes."""
+    from hpo.store import Store
+
+    store = Store(url)
+    (trial,) = store.trials(name, predictions=True, numbers=[number])
+    store.close()
+    return np.concatenate([fold.predictions.argmax(axis=1) for fold in trial.folds])
+
+
+def noise_row(what: str, found: list[Noise]) -> list[str]:
+    """Put together what came of several seeds."""
+
+    def mean(values: Any) -> float:
+        return statistics.mean(map(float, values))
+
+    corrected = mean(one.corrected.score - one.share for one in found)
+    covered = mean(
+        one.corrected.low <= one.truth <= one.corrected.high for one in found
+    )
+    return [
+        what,
+        f"{mean(one.share for one in found):.3f}",
+        f"{mean(one.best - one.share for one in found):+.3f}",
+        f"{corrected:+.3f}",
+        "yes" if abs(corrected) <= 0.03 else "no",
+        f"{mean(one.truth - one.share for one in found):+.3f}",
+        f"{mean(one.corrected.score - one.truth for one in found):+.3f}",
+        f"{covered:.2f}",
+    ]
 
 
 def measure_seconds(rounds: int, seed: int) -> list[float]:
@@ -230,7 +266,9 @@ def main() -> None:
             "best score",
             "corrected score",
             "within 0.03",
-            "intervals with the share",
+            "truth",
+            "corrected - truth",
+            "intervals with the truth",
         ],
         noise,
     )
@@ -238,7 +276,10 @@ def main() -> None:
         "Means of the share of the more frequent class, and of a score minus it, over "
         f"{options.noise_seeds} seeds of guesses and {options.trained_seeds} of trained"
         " networks: whole studies of keras-mlp, random search over depth, width, "
-        "learning rate, L2 and dropout, on rows of breast_cancer with shuffled labels."
+        "learning rate, L2 and dropout, on rows of breast_cancer with shuffled labels. "
+        "Truth: how often the chosen trial would be right about labels of other rows, "
+        "which do not depend on what it says: the mean share of the classes that it "
+        "gave to rows that were left out."
     )
     report.text(
         f"Median of {options.rounds} rounds, with (least-greatest). "

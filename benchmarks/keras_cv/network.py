@@ -1,4 +1,4 @@
-"""A convolutional network for images of digits, as a user of hpo would write it."""
+"""Networks for the digits, as a user of hpo would write them."""
 
 from typing import Any
 
@@ -24,3 +24,19 @@ def convolutional(params: Any, shape: tuple[int, ...], n_classes: int) -> Any:
             layers.Dense(n_classes, activation="softmax"),
         ]
     )
+
+
+def layered(params: Any, data: Any) -> Any:
+    """Return dense layers that are not compiled yet."""
+    return layered_of(params, data.feature_shape, data.output_units)
+
+
+def layered_of(params: Any, shape: tuple[int, ...], n_classes: int) -> Any:
+    """Return two dense layers, each with dropout if there is any, and the outputs."""
+    network = keras.Sequential([keras.Input(shape)])
+    for _ in range(params["hidden_layers"]):
+        network.add(layers.Dense(params["units"], activation="relu"))
+        if params["drop"]:
+            network.add(layers.Dropout(params["drop"]))
+    network.add(layers.Dense(n_classes, activation="softmax"))
+    return network
