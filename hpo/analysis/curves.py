@@ -20,7 +20,7 @@ LEAST_EPOCHS = 5
 STILL_FALLING = 0.05
 """Unfinished is what loses this share of its loss over the last epochs."""
 RISEN = 1.5
-"""Diverging is a training loss that ends at so many times its least value."""
+"""Diverging is a training loss that ends at so many times what it had come down to."""
 MOST_FOLDS = 0.5
 """Of curves, more than this share of the folds must show the same."""
 
@@ -57,7 +57,7 @@ def n_curves(trial: Trial) -> int:
 
 
 def diverging(trial: Trial) -> Fit | None:
-    """Find training losses that end far above their least value, or as no number."""
+    """Find training losses that end far above what they were, or as no number."""
     curves = _curves(trial, "loss")
     risen = [curve for curve in curves if _has_risen(curve)]
     if not risen or len(risen) <= MOST_FOLDS * len(curves):
@@ -78,8 +78,9 @@ def _has_risen(curve: Sequence[float]) -> bool:
         return False
     if len(finite) < len(curve):
         return True
-    # Its end is a mean, as single epochs of small batches jump.
-    least, end = min(finite), mean(curve[-LEAST_TAIL:])
+    # Its end is a mean, as single epochs of small batches jump. What it is compared
+    # with comes before it: a steep fall ends far below the mean of its own end.
+    least, end = min(curve[:-LEAST_TAIL]), mean(curve[-LEAST_TAIL:])
     return least > 0 and end > RISEN * least
 
 

@@ -52,7 +52,7 @@ def judged_fit(trial: Trial, around: Surroundings) -> Fit:
 
     * useless: on the rows left out the baseline is better by more than the rope; the
       words go on with which of the others holds too
-    * diverging: in most folds the training loss ends far above its least value
+    * diverging: in most folds the training loss ends far above what it had come to
     * overfit: the score on training rows is above that on the rows left out by more
       than the rope and than the spread of the folds explains, and the gap is half or
       more of what is missing to a perfect score, or of what the training rows gain

@@ -58,6 +58,8 @@ class StudyResult:
             of them is missing, or if there is a single fold whose rows say nothing.
         baseline: A model without features; None where the rows are not known or the
             metric cannot judge it.
+        over_baseline: From the baseline to the corrected score, the baseline's score
+            being taken as it is; None where one of them is not known.
         rope: Half the width of what counts as practically equal, in the metric's units.
         rivals: The next best trials by mean, each compared with the chosen one; none
             if there is a single fold.
@@ -78,6 +80,7 @@ class StudyResult:
     defaults: Trial | None
     gain: Gain | None
     baseline: Baseline | None
+    over_baseline: Gain | None
     rope: float
     rivals: tuple[Difference, ...]
     fold_share: float | None
@@ -93,12 +96,26 @@ class StudyResult:
         return next(ours, None)
 
     @property
+    def lacks_proof(self) -> bool:
+        """Whether chance may be all that the choice has over the baseline."""
+        return self.over_baseline is not None and self.over_baseline.low <= 0
+
+    @property
     def shown_look(self) -> TestLook | None:
         """The first look with the chosen trial, else the first of all, if there is one.
 
         A look with another trial is a look: the test part is no longer untouched.
         """
         return self.first_look(self.chosen.number) or next(iter(self.looks), None)
+
+
+def _over(baseline: Baseline | None, corrected: Corrected | None) -> Gain | None:
+    """Return what the corrected score and its interval gain over the baseline."""
+    if baseline is None or corrected is None:
+        return None
+    over = (corrected.score, corrected.low, corrected.high)
+    mean, low, high = (score - baseline.score for score in over)
+    return Gain(mean, low, high, corrected=True)
 
 
 def _plain_gain(found: Difference | None) -> Gain | None:
@@ -165,6 +182,7 @@ def study_result(
         defaults=defaults,
         gain=gain,
         baseline=plain,
+        over_baseline=_over(plain, corrected),
         rope=rope,
         rivals=tuple(each for each in compared if each is not None),
         fold_share=fold_share(trials),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hpo.analysis.choosing import chosen, chosen_by
-from hpo.analysis.result import StudyResult
+from hpo.analysis.result import Gain, StudyResult
 from hpo.analysis.stored import stored_result
 from hpo.cli.console import (
     Format,
@@ -25,6 +25,7 @@ from hpo.records import Params, StudyRecord, StudyRows, TestLook, Trial
 from hpo.report.results import result_row
 from hpo.report.tables import Row
 from hpo.store import SEARCH, Store
+from hpo.study.nested import NestedScore, nested_score
 
 PRACTICALLY = 0.5
 """Probability from which a trial is listed as practically equal."""
@@ -125,16 +126,19 @@ def print_result(store: Store, name: str, format_: Format) -> bool:
     result = stored_result(store, name)
     if result is None:
         return False
+    nested = nested_score(store, name)
     if format_ is Format.JSON:
-        write_json(result_row(result))
+        write_json(result_row(result, nested))
     elif format_ is Format.CSV:
-        write_csv([result_row(result)])
+        write_csv([result_row(result, nested)])
     else:
-        _print_table(store, store.study(name), result)
+        _print_table(store, store.study(name), result, nested)
     return True
 
 
-def _print_table(store: Store, study: StudyRecord, result: StudyResult) -> None:
+def _print_table(
+    store: Store, study: StudyRecord, result: StudyResult, nested: NestedScore | None
+) -> None:
     trial, defaults = result.chosen, result.defaults
     by = (
         "simplest within one standard error of the best"
@@ -143,7 +147,7 @@ def _print_table(store: Store, study: StudyRecord, result: StudyResult) -> None:
     )
     out().print(f"{clean(study.name)}: take trial {trial.number} ({by})", markup=False)
     facts = table(None, "", study.metric, "")
-    for label, score, words in _facts(store, study, result):
+    for label, score, words in _facts(store, study, result, nested):
         facts.add_row(label, score, words)
     out().print(facts)
     out().print("")
@@ -159,7 +163,7 @@ def _print_table(store: Store, study: StudyRecord, result: StudyResult) -> None:
 
 
 def _facts(
-    store: Store, study: StudyRecord, result: StudyResult
+    store: Store, study: StudyRecord, result: StudyResult, nested: NestedScore | None
 ) -> list[tuple[str, str, str]]:
     """Return the lines of numbers: what, the score, and what is said of it."""
     trial, corrected = result.chosen, result.corrected
@@ -176,15 +180,18 @@ def _facts(
             if corrected
             else result.why_not_corrected,
         ),
-        *_nested_facts(store, study),
-        _test_fact(study, result, store.rows(study.name)),
+        *_nested_facts(nested),
+        *_test_facts(study, result, store.rows(study.name)),
     ]
     if result.defaults is not None:
         facts.append(("defaults", number(result.defaults.score), _gain_words(result)))
     if result.baseline is not None:
-        over = (trial.score or 0.0) - result.baseline.score
-        words = f"{result.baseline.words}; gain {over:+.4f}"
-        facts.append(("without features", number(result.baseline.score), words))
+        plain = result.baseline
+        over = (trial.score or 0.0) - plain.score
+        facts += [
+            ("without features", number(plain.score), plain.words),
+            ("", "", _interval(result.over_baseline) or f"gain {over:+.4f}"),
+        ]
     if trial.train_score is not None:
         fit = result.fits.get(trial.number)
         facts.append(
@@ -193,30 +200,37 @@ def _facts(
     return facts
 
 
-def _nested_facts(store: Store, study: StudyRecord) -> list[tuple[str, str, str]]:
-    from hpo.study.nested import nested_score
-
-    score = nested_score(store, study.name)
+def _nested_facts(score: NestedScore | None) -> list[tuple[str, str, str]]:
     if score is None:
         return []
     words = f"+- {number(score.std)} between {len(score.scores)} outer folds"
     return [("nested", number(score.mean), words)]
 
 
-def _test_fact(
+def _test_facts(
     study: StudyRecord, result: StudyResult, rows: StudyRows | None
-) -> tuple[str, str, str]:
-    look, label = result.shown_look, "held-out test part"
-    if look is not None:
-        by = (
-            ""
-            if _is_of_chosen(look, result)
-            else f", by {_by(look)}, not the one to take"
-        )
-        return label, number(look.score), f"{_when(look)}{by}"
+) -> list[tuple[str, str, str]]:
+    """Return a line for each look at the test part, or one that there is none."""
+    label = "held-out test part"
+    if result.looks:
+        said = [
+            (number(look.score), _look_words(look, result)) for look in result.looks
+        ]
+        labels = [label, *[""] * (len(said) - 1)]
+        return [(label, *each) for label, each in zip(labels, said, strict=True)]
     if rows is not None and rows.n_test:
-        return label, "-", f"not looked at: hpo best {quoted_name(study.name)} --test"
-    return label, "-", "there is none"
+        return [
+            (label, "-", f"not looked at: hpo best {quoted_name(study.name)} --test")
+        ]
+    return [(label, "-", "there is none")]
+
+
+def _look_words(look: TestLook, result: StudyResult) -> str:
+    ours = _is_of_chosen(look, result)
+    by = "" if ours else f", by {_by(look)}, not the one to take"
+    if ours and len(result.looks) > 1:
+        by = f", by {_by(look)}"
+    return f"{_when(look)}{by}"
 
 
 def _is_of_chosen(look: TestLook, result: StudyResult) -> bool:
@@ -239,6 +253,10 @@ def _gain_words(result: StudyResult) -> str:
             return "nothing tried was better"
         change = (result.chosen.score or 0.0) - (result.defaults.score or 0.0)
         return f"gain {change:+.4f}"
+    return _interval(gain)
+
+
+def _interval(gain: Gain | None) -> str:
     if gain is None:
         return ""
     return f"gain {gain.mean:+.4f} (95 %: {gain.low:+.4f} to {gain.high:+.4f})"
@@ -272,6 +290,11 @@ def _notes(study: StudyRecord, result: StudyResult, n_finished: int) -> None:
     fit = result.fits.get(result.chosen.number)
     if fit is not None and fit.kind not in ("good", "unknown"):
         say(fit.words)
+    if result.lacks_proof and (fit is None or fit.kind != "useless"):
+        say(
+            "not shown to be better than a model without features: what it gains over "
+            "that is within what chance alone can bring"
+        )
     if result.looks and (what := warning(result.looks, n_finished)):
         say(f"warning: {what}", style="yellow")
     look = result.shown_look

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shlex
 
 from hpo.analysis.result import StudyResult
+from hpo.records import TestLook
 from hpo.report.elements import answers, cards, warning
 from hpo.report.look import score_text, written
 from hpo.report.page import Part, paragraphs
 from hpo.report.study_facts import StudyFacts
+from hpo.store import SEARCH
 from hpo.user_code import OBJECTIVE, kind_of
 
 ONE_SE = "one-se"
@@ -179,9 +181,23 @@ def _tested(facts: StudyFacts, result: StudyResult) -> str:
             f"start. Look once, when the search is over: {command}"
         )
     at = f" on {look.looked_at:%Y-%m-%d %H:%M} UTC" if look.looked_at else ""
-    return (
+    words = (
         f"{units.text(look.score)} on {len(look.y)} rows that were held out from the "
         f"start, by trial {look.number}, refitted on all other rows{at}."
+    )
+    if len(result.looks) > 1:
+        listed = "; ".join(_look(facts, each) for each in result.looks)
+        words += f" All looks, the first one first: {listed}."
+    return words
+
+
+def _look(facts: StudyFacts, look: TestLook) -> str:
+    at = f" on {look.looked_at:%Y-%m-%d %H:%M} UTC" if look.looked_at else ""
+    manual = "" if look.kind == SEARCH else "manual "
+    trials = "1 trial" if look.n_trials == 1 else f"{look.n_trials} trials"
+    return (
+        f"{facts.units.text(look.score)} by {manual}trial {look.number}{at}, after "
+        f"{trials}"
     )
 
 
@@ -230,20 +246,31 @@ def _baseline(facts: StudyFacts, result: StudyResult) -> str:
             else f"{written(units.metric)} cannot judge such a model"
         )
         return f"Not known: {why}."
-    gap = (result.chosen.score or 0.0) - baseline.score
-    return (
+    words = (
         f"{units.text(baseline.score)} ± {units_std(baseline.std)} in the same folds "
-        f"({baseline.words}); the chosen trial differs from that by "
-        f"{units.change(gap)}."
+        f"({baseline.words})"
+    )
+    over = result.over_baseline
+    if over is None:
+        gap = (result.chosen.score or 0.0) - baseline.score
+        return f"{words}; the chosen trial differs from that by {units.change(gap)}."
+    low, high = units.interval(over.low, over.high)
+    return (
+        f"{words}; the corrected score of the chosen trial differs from that by "
+        f"{units.change(over.mean)}, with 95 % confidence by {low:+.4f} to {high:+.4f}."
     )
 
 
 def _doubts(facts: StudyFacts, result: StudyResult) -> list[str]:
-    """Return what makes the test score less worth than it looks."""
-    look = result.shown_look
+    """Return what makes a score less worth than it looks."""
+    look, doubts = result.shown_look, []
+    if result.lacks_proof:
+        doubts.append(
+            "Not shown to be better than a model without features: what the chosen "
+            "trial gains over that is within what chance alone can bring."
+        )
     if look is None:
-        return []
-    doubts = []
+        return doubts
     if len(result.looks) > 1:
         doubts.append(
             f"The test part has been looked at {len(result.looks)} times. Only the "

@@ -204,7 +204,7 @@ class Parent:
         if state in ENDED:
             # All that came of it: corrected scores take seconds for large data.
             facts = read_facts(self._store, study.name).with_texts(without_secrets)
-            best = result_row(facts.result) if facts.result else best
+            best = result_row(facts.result, facts.nested) if facts.result else best
             texts["report.html"] = report_page(facts)
         if best is not None:
             whole = json.dumps(best, indent=2, ensure_ascii=False)

@@ -24,8 +24,9 @@ evaluation: {folds: 3}
 """
 KEYS = [
     *("number", "params", "mean_test_score", "std_test_score", "corrected_score"),
-    *("corrected_interval", "test_score", "test_trial", "defaults_score", "gain"),
-    *("gain_interval", "baseline_score", "rivals"),
+    *("corrected_interval", "nested_score", "nested_std", "test_score", "test_trial"),
+    *("test_looks", "defaults_score", "gain", "gain_interval", "baseline_score"),
+    *("gain_over_baseline", "gain_over_baseline_interval", "rivals"),
 ]
 
 
@@ -59,7 +60,12 @@ def test_best_says_how_good_the_choice_really_is(wine):
     assert best["defaults_score"] == trials[0]["mean_test_score"]
     low_gain, high_gain = best["gain_interval"]
     assert low_gain <= best["gain"] <= high_gain
-    over = score - best["baseline_score"]
+    base, over = best["baseline_score"], best["gain_over_baseline"]
+    assert over == pytest.approx(best["corrected_score"] - base)
+    assert best["gain_over_baseline_interval"] == pytest.approx(
+        [low - base, high - base]
+    )
+    assert (best["nested_score"], best["test_looks"]) == (None, [])
     others = [t for t in trials if t["number"] != best["number"]]
     others.sort(key=lambda t: -t["mean_test_score"])
     told = [(r["number"], r["mean_test_score"]) for r in best["rivals"]]
@@ -68,7 +74,7 @@ def test_best_says_how_good_the_choice_really_is(wine):
         chances = [rival[f"p_{how}"] for how in ("worse", "equal", "better")]
         assert sum(chances) == pytest.approx(1.0)
     shown = wine.hpo("best", "wine").stdout
-    assert f"always the most frequent class; gain {over:+.4f}" in shown
+    assert f"gain {over:+.4f} (95 %: {low - base:+.4f} to" in shown
     assert f"gain {best['gain']:+.4f} (95 %: {low_gain:+.4f} to" in shown
     assert f"take trial {best['number']} (best mean)" in shown
     for value in (score, best["corrected_score"], low, high, best["defaults_score"]):
@@ -126,8 +132,27 @@ def test_a_later_look_is_refused_until_it_is_insisted_on_and_then_flagged(tmp_pa
     again = folder.hpo("best", "wine", "--test", "--again")
     assert looks(folder) == [(0, 1), (best["number"], 8)]
     assert "looked at 2 times" in again.stderr
-    assert "not the one to take" not in again.stdout
-    assert folder.json("best", "wine")["test_trial"] == best["number"]
+    assert again.stdout.count("not the one to take") == 1
+    told = folder.json("best", "wine")
+    assert told["test_trial"] == best["number"]
+    assert [(x["number"], x["n_trials"]) for x in told["test_looks"]] == looks(folder)
+    assert told["test_looks"][0]["score"] == score
+    # Every look is shown, the first one first, whatever is chosen now.
+    for words in (again.stdout, folder.hpo("best", "wine").stdout):
+        line = " ".join(words.split())
+        assert f"held-out test part {score:.4f} looked at {looked_at[:10]}" in line
+        assert f"after 8 trials, by trial {best['number']}" in line
+    folder.hpo("report", "wine")
+    page = " ".join((tmp_path / "wine.html").read_text().split())
+    assert f"All looks, the first one first: {score:.4f} by trial 0 on" in page
+    # What is refused is told by the look that nothing had been learned from.
+    folder.write("study.yaml", STUDY.replace("trials: 6", "trials: 8"))
+    edited = (tmp_path / "study.yaml").read_text() + "select: one-se\n"
+    folder.write("study.yaml", edited)
+    folder.hpo("run", "study.yaml")
+    if folder.json("best", "wine")["number"] not in (0, best["number"]):
+        refused = folder.hpo("best", "wine", "--test", code=2)
+        assert "looked at 2 times, first on" in " ".join(refused.stderr.split())
     study = hpo.load_study("wine", f"sqlite:///{tmp_path / 'hpo.db'}")
     assert len(study.result().looks) == 2
 
@@ -166,6 +191,7 @@ def test_nested_estimates_are_shown(tmp_path):
         folder.json("best", f"wine outer {fold}")["test_score"] for fold in (1, 2)
     ]
     shown = folder.hpo("best", "wine").stdout
+    assert folder.json("best", "wine")["nested_score"] == sum(scores) / 2
     mean = f"{sum(scores) / 2:.4f}"
     assert f"nested                  {mean}" in shown
     assert "between 2 outer folds" in shown

@@ -155,6 +155,14 @@ def test_a_training_loss_that_rises_is_diverging():
     assert judged_fit(jump, around(best=jump)).kind == "good"
 
 
+def test_a_training_loss_that_falls_to_its_end_is_not_diverging():
+    steep = with_curves([0.884, 0.225, 0.116, 0.041, 0.0165, 0.0116, 0.0066])
+    assert judged_fit(steep, around(best=steep)).kind == "unfinished"
+    # A rise within the last epochs is one all the same.
+    late = with_curves([*falling(10), 0.1, 0.1, 4.0])
+    assert judged_fit(late, around(best=late)).kind == "diverging"
+
+
 def test_curves_of_few_epochs_tell_nothing():
     trial = with_curves([1.0, 0.5, 0.2])
     assert judged_fit(trial, around(best=trial)).kind == "good"

@@ -65,6 +65,10 @@ def test_the_result_of_a_study_is_put_together():
         trials[1].score - trials[0].score, abs=0.01
     )
     assert result.baseline.score == pytest.approx(0.5, abs=0.06)
+    gains = [result.over_baseline.mean, result.over_baseline.low]
+    scores = [result.corrected.score, result.corrected.low]
+    assert gains == pytest.approx([s - result.baseline.score for s in scores])
+    assert not result.lacks_proof
     assert result.rope == 0.01
     ranked = sorted(trials, key=lambda t: -t.score)
     assert [r.number for r in result.rivals] == [t.number for t in ranked[1:3]]

@@ -97,9 +97,8 @@ def test_the_first_row_with_a_number_too_large_is_named_by_its_line(folder, tmp_
 
 def test_probabilities_that_are_no_numbers_name_no_class(folder):
     model = hpo.load_model(folder)
-    model._model.estimator.coef_ = np.array([[1e200, -1e200]])
-    model._preprocessing.scale_ = np.array([1.0, 1.0])
-    rows = pd.DataFrame({"a": [0.0, 1e150], "b": [0.0, 1e150]})
+    model._model.estimator.coef_ = np.array([[np.inf, -np.inf]])
+    rows = pd.DataFrame({"a": [9.0, 1e150], "b": [-9.0, 1e150]})
     for ask in (model.predict, model.predict_proba):
         with pytest.raises(ExportError, match=r"rows: row 2: probability: .* got nan"):
             ask(rows)

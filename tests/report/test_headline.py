@@ -59,6 +59,20 @@ def test_the_gain_is_more_than_chance_only_if_its_interval_knows_of_the_choice(s
     assert "more than chance" not in said
 
 
+def test_a_choice_that_may_be_chance_is_not_shown_to_beat_a_model_without_features(
+    store,
+):
+    y = np.arange(80) % 2
+    made = Sample(store, "noise", SPACE, y, ("a", "b")).create()
+    made.add(drawn_params(3), [0.0, 0.05, 0.1])
+    said = headline(store, "noise")
+    assert "the corrected score of the chosen trial differs from that by" in said
+    assert "Not shown to be better than a model without features" in said
+    made = Sample(store, "learnt", SPACE, y, ("a", "b")).create()
+    made.add(drawn_params(3), [0.5, 0.6, 0.95])
+    assert "Not shown to be better" not in headline(store, "learnt")
+
+
 def test_trials_that_took_no_part_in_the_corrected_score_are_counted(store):
     y = np.arange(400) % 2
     made = Sample(store, "odd", SPACE, y, ("a", "b")).create()
