@@ -71,11 +71,16 @@ class TrialError(HpoError):
     Args:
         kind: One of `hpo.records.FAILURE_KINDS`.
         message: What happened, for the user.
+
+    Attributes:
+        engine: What was training it; see `hpo.records.FoldResult`. Empty if nothing
+            was, or that is not known.
     """
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+        self.engine = ""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return TrialError, (self.kind, str(self))

@@ -240,13 +240,14 @@ def test_a_score_that_is_no_number_fails_the_fold():
 
     class Family(Recorder):
         def fit_group(self, requests):
-            return [Fitted(Hopeless(), 0.0) for _ in requests]
+            return [Fitted(Hopeless(), 0.0, engine="hope 1.0") for _ in requests]
 
     plan = plan_of(numeric(load_diabetes, 0), metric="neg_mean_squared_error")
     with np.errstate(over="ignore"):
         [(_, result)] = Evaluator(plan, Family()).run((Pair(0, 0, {}),))
     assert result.failure == "nan"
     assert "neg_mean_squared_error is -inf, not a finite number" in result.error
+    assert result.engine == "hope 1.0"
 
 
 @pytest.mark.parametrize("family", ["sklearn-mlp", "sklearn.svm.LinearSVC"])

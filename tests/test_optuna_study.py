@@ -231,7 +231,7 @@ def test_too_little_to_go_by_gives_no_importances(trials):
 
 
 def test_a_hyperparameter_that_took_one_value_is_left_out():
-    trials = [complete(i, {"x": i / 9, "y": 1.0}, i) for i in range(9)]
+    trials = [complete(i, {"x": i / 9, "y": 1.0}, i) for i in range(10)]
     assert importances(Space(x=Float(0, 1), y=Float(0, 2)), trials) == {"x": 1.0}
 
 

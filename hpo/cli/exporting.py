@@ -16,6 +16,9 @@ from hpo.export.writing import already_there, refuse_taken
 from hpo.store import Store
 from hpo.tracking import in_memory, masked
 
+NOT_IN_NAMES = "/:"
+"""What MLflow refuses in the name of a model."""
+
 
 def export_study(
     name: str,
@@ -45,6 +48,11 @@ def export_study(
     uri = tracking_address(tracking, store_url)
     if register is not None and uri is None:
         what = "needs MLflow; give its address with --tracking"
+        raise SpecError([Problem("--register", what)])
+    if register is not None and (
+        not register.strip() or any(c in register for c in NOT_IN_NAMES)
+    ):
+        what = f"expected a name without / and :, as MLflow asks for; got {register!r}"
         raise SpecError([Problem("--register", what)])
     store = open_store(store_url)
     made = None if uri is None else already_there(store, name, to, trial)

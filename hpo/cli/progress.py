@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from hpo.cli.console import duration, err, number
+from hpo.cli.console import duration, err, fitting, number
 from hpo.study import Progress
+from hpo.study.progress import MAX_ATTEMPTS
 
 LINE_SECONDS = 10.0
 
@@ -49,6 +51,8 @@ class ProgressBar:
     def __call__(self, progress: Progress) -> None:
         """Show where the study is now."""
         self._last = progress
+        for line in lost_words(progress.lost):
+            self._console.print(line, style="yellow", soft_wrap=True)
         if self._bar:
             total = progress.budget and progress.budget * progress.n_folds
             self._bar.update(
@@ -75,3 +79,18 @@ class ProgressBar:
         if progress.eta_seconds is not None:
             parts.append(f"{duration(progress.eta_seconds)} left")
         return " · ".join(parts)
+
+
+def lost_words(lost: Sequence[tuple[int, int, str]]) -> list[str]:
+    """Word a line for each way in which workers ended; see `hpo.study.Progress`."""
+    lines = []
+    for reason in dict.fromkeys(why for _, _, why in lost):
+        numbers = [number for number, _, why in lost if why == reason]
+        folds = "1 fold" if len(numbers) == 1 else f"{len(numbers)} folds"
+        which = [str(number) for number in dict.fromkeys(numbers)]
+        trials = f"trial{'s' if len(which) > 1 else ''} {fitting(which, 30)}"
+        lines.append(
+            f"warning: {reason} with {folds} of {trials} in training; each is tried up "
+            f"to {MAX_ATTEMPTS} times"
+        )
+    return lines

@@ -97,7 +97,8 @@ def tell(farewell: Farewell, study: str, where: str, store_url: str) -> None:
     trials = "1 trial is" if n_left == 1 else f"{n_left} trials are"
     left = trials if n_left else "some of it is"
     why = f" ({farewell.problem})" if farewell.problem else ""
-    say(f"{left} not sent to MLflow at {where}{why}", style="yellow")
+    yet = "" if farewell.problem else " yet"
+    say(f"{left} not sent to MLflow at {where}{yet}{why}", style="yellow")
     option = store_option(store_url) + tracking_option(where)
     when = "once that is mended" if farewell.problem else "later"
     say(f"nothing is lost: hpo sync '{clean(study)}'{option} sends it {when}")

@@ -125,7 +125,8 @@ class Evaluator:
                 raise fitted
             return self._scored(pair, ready, fitted)
         except Exception as error:
-            return failed_result(pair, error)
+            engine = "" if isinstance(fitted, Exception) else fitted.engine
+            return failed_result(pair, error, engine)
 
     def _scored(self, pair: Pair, ready: _Ready, fitted: Fitted) -> FoldResult:
         started = time.perf_counter()

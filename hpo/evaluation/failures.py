@@ -14,14 +14,22 @@ MAX_ERROR_CHARACTERS = 20_000
 _PACKAGE = Path(__file__).parents[1]
 
 
-def failed_result(pair: Pair, error: Exception) -> FoldResult:
-    """Word a failure: its kind, and the traceback for whoever has to mend it."""
+def failed_result(pair: Pair, error: Exception, engine: str = "") -> FoldResult:
+    """Word a failure: its kind, and the traceback for whoever has to mend it.
+
+    Args:
+        pair: What failed.
+        error: Why; a `TrialError` may know what was training it.
+        engine: What has trained it, if it was trained.
+    """
     kind = kind_of_failure(error)
     text = "".join(_own_lines(error).format())
     if len(text) > MAX_ERROR_CHARACTERS:
         half = MAX_ERROR_CHARACTERS // 2
         text = f"{text[:half]}\n...\n{text[-half:]}"
-    return FoldResult(fold=pair.fold, failure=kind, error=text)
+    if not engine and isinstance(error, TrialError):
+        engine = error.engine
+    return FoldResult(fold=pair.fold, failure=kind, error=text, engine=engine)
 
 
 def kind_of_failure(error: Exception) -> str:

@@ -178,6 +178,8 @@ def _training(
     Whether it can be compiled shows when a model of its own is trained for an epoch on
     a few rows of noise.
     """
+    if isinstance(code, HypermodelCode) and code.has_own_fit:
+        return "one by one by the hypermodel's own fit (own fit)"
     if not network.model.compiled:
         return None
     why = why_fit(network.model)

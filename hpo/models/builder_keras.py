@@ -51,6 +51,8 @@ OPTIMIZER = (
 """Hyperparameters of a Keras model that comes without an optimizer."""
 
 PROGRAMS = Programs()
+SCAN = "scan"
+"""One network after the other, in a compiled program."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,11 @@ class Training:
             self.progress,
         )
 
-    def fitted(self, engine: str) -> Fitted:
+    def engine(self, kind: str) -> str:
+        """Say what trains it: packages with their versions, and in what way."""
+        return f"{prepare()} {kind}"
+
+    def fitted(self, kind: str) -> Fitted:
         """Return the network, trained now."""
         return Fitted(
             model=self.network,
@@ -128,7 +134,7 @@ class Training:
             best_epoch=self.progress.best_epoch,
             n_parameters=n_trainable(self.network.model),
             curves=self.progress.curves,
-            engine=f"{prepare()} {engine}",
+            engine=self.engine(kind),
         )
 
 
@@ -168,7 +174,8 @@ def _train(
         try:
             run = training.run()
             train(PROGRAMS.get(key, run.model, run.data), run)
-        except TrialError:
+        except TrialError as error:
+            error.engine = training.engine(SCAN)
             raise
         except Exception as error:  # whatever the model does inside of a trace
             if lacks_memory(error):
@@ -176,7 +183,7 @@ def _train(
             reason = PROGRAMS.refuse(key, error)
             training = _again(training, begin)
         else:
-            return training.fitted("scan")
+            return training.fitted(SCAN)
     return _fit(training, reason)
 
 
@@ -192,6 +199,16 @@ def _again(
 
 def _fit(training: Training, reason: str) -> Fitted:
     """Train one network by Keras' own ``fit``."""
+    kind = f"fit: {reason}"
+    try:
+        _run_fit(training)
+    except TrialError as error:
+        error.engine = training.engine(kind)
+        raise
+    return training.fitted(kind)
+
+
+def _run_fit(training: Training) -> None:
     watcher = make_watcher(training.progress)
     data, watched = training.data, training.watched
     with training.code.worded(" in training"):
@@ -207,7 +224,6 @@ def _fit(training: Training, reason: str) -> Fitted:
             verbose=0,
         )
         watcher.finish()
-    return training.fitted(f"fit: {reason}")
 
 
 def prepared(
@@ -220,7 +236,9 @@ def prepared(
     """
     network = examine(model, code, info, X)
     if not model.compiled:
-        metrics = ["accuracy"] if info.task == "classification" else None
+        # A training step of the user's may not tell metrics that it never asked for.
+        own = traced_choice.own_method(model) is not None
+        metrics = ["accuracy"] if info.task == "classification" and not own else None
         model.compile(
             optimizer=make_optimizer(params),
             loss=network.ends.repeated(loss_for(info, network.n_units)),

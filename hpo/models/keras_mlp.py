@@ -194,7 +194,10 @@ def _distrust(
 
 def _fitted(member: Member, seconds: float, engine: str) -> Fitted | Exception:
     if member.error is not None:
-        return _named(member.error)
+        error = _named(member.error)
+        if isinstance(error, TrialError):
+            error.engine = engine
+        return error
     model = KerasModel(
         member.architecture, member.weights, member.request.n_classes, member.settings
     )

@@ -41,9 +41,8 @@ NO_SETTINGS = (
 
 def why_fit(model: Any) -> str | None:
     """Say why a compiled model has to be trained by ``fit``; None if it need not."""
-    for name in OWN_METHODS:
-        if name in vars(model) or _is_users(_owner(type(model), name)):
-            return f"custom {name}"
+    if (name := own_method(model)) is not None:
+        return f"custom {name}"
     if model.run_eagerly:
         return "run_eagerly"
     if not model.trainable_variables:
@@ -53,6 +52,14 @@ def why_fit(model: Any) -> str | None:
     if any(getattr(layer, "stateful", False) for layer in model._flatten_layers()):
         return "stateful layer"
     return _why_not_optimizer(model.optimizer)
+
+
+def own_method(model: Any) -> str | None:
+    """Return the first of `OWN_METHODS` that is not Keras' own; None if all are."""
+    for name in OWN_METHODS:
+        if name in vars(model) or _is_users(_owner(type(model), name)):
+            return name
+    return None
 
 
 def _why_not_optimizer(optimizer: Any) -> str | None:

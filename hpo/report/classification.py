@@ -90,6 +90,15 @@ def _share(share: float | None) -> str:
     return "-" if share is None else f"{share:.3f}"
 
 
+def _of_folds(found: Predicted) -> str:
+    if len(set(found.folds.tolist())) < 2:
+        return ""
+    return (
+        " The mean of the folds can differ a little, as every fold has a model of its "
+        "own."
+    )
+
+
 def binary_body(found: Predicted, classes: Sequence[object]) -> str:
     """Return HTML of the ROC and calibration curves; empty where there are none.
 
@@ -106,8 +115,7 @@ def binary_body(found: Predicted, classes: Sequence[object]) -> str:
     notes = [
         f"The positive class is {name}. Over all predictions together the area under "
         f"the ROC curve is {area:.4f}: so often a row that is {name} was given a "
-        "higher probability than one that is not. The mean of the folds can differ "
-        "a little, as every fold has a model of its own.",
+        f"higher probability than one that is not.{_of_folds(found)}",
         "Calibration: of all rows that were given about the same probability, how "
         f"many were {name}? On the dashed line probabilities mean what they say; "
         "below it they are too high. Bins with few predictions say little.",

@@ -226,7 +226,7 @@ def _notes(
     if to_reach is None:
         notes.append(
             "The score to reach is the median of the best scores of the strategy where "
-            "it is worst."
+            "it is worst; of two in the middle, the worse one."
             if by_strategy
             else "The score to reach is where the weakest study ended."
         )

@@ -150,7 +150,8 @@ def noted(figure: go.Figure, notes: Sequence[str]) -> go.Figure:
                 "y": 1,
                 "yref": "container",
                 "yanchor": "top",
-                "pad": {"t": 6},
+                # A title of several lines is centred where one line would begin.
+                "pad": {"t": 6 + 10 * (len(lines) - 1)},
             }
         )
     return figure

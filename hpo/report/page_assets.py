@@ -78,6 +78,8 @@ SCRIPT = """
 "use strict";
 (function () {
   const phone = window.matchMedia("(max-width: 700px)");
+  // Without a pointer that hovers, the bar of buttons would cover captions for good.
+  const hovers = window.matchMedia("(hover: hover)");
   const boxes = Array.from(document.querySelectorAll(".figure"));
   const figures = boxes.map(
     (box) => JSON.parse(box.querySelector("script").textContent));
@@ -105,7 +107,7 @@ SCRIPT = """
     const config = {
       responsive: true,
       displaylogo: false,
-      displayModeBar: phone.matches ? false : "hover",
+      displayModeBar: phone.matches || !hovers.matches ? false : "hover",
       modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
     };
     Plotly.react(box, JSON.parse(JSON.stringify(figure.data)), layout, config);

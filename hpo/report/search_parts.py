@@ -23,6 +23,9 @@ from hpo.report.study_facts import StudyFacts
 from hpo.search.optuna_study import importances
 from hpo.space import Space
 
+ROUGH_TRIALS = 30
+"""Importances of fewer trials are said to be rough."""
+
 
 def progress_part(facts: StudyFacts) -> Part:
     """Return the best score so far, against trials and against seconds."""
@@ -115,13 +118,19 @@ def space_parts(facts: StudyFacts) -> list[Part]:
             figure_part(
                 "What mattered",
                 importance_bars(shares),
-                [
-                    "How much each hyperparameter had to do with the best scores "
-                    "(PED-ANOVA, as in Optuna)."
-                ],
+                _importance_words(len(scored(trials))) if shares else (),
             )
         )
     return [*parts, *_lattice_parts(facts)]
+
+
+def _importance_words(n_trials: int) -> list[str]:
+    words = (
+        "How much each hyperparameter had to do with the best scores (PED-ANOVA, as in "
+        "Optuna)."
+    )
+    rough = f"Rough, as it comes from {n_trials} trials."
+    return [words, rough] if n_trials < ROUGH_TRIALS else [words]
 
 
 def _lattice_parts(facts: StudyFacts) -> list[Part]:

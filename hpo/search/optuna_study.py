@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-MIN_TRIALS = 3
-"""Complete trials below which importances say nothing."""
+MIN_TRIALS = 10
+"""Complete trials below which importances say nothing: they compare the best few."""
 
 _EXPECTED_WARNING = "Some regimes for parameter"
 """Begins what Optuna says where few trials had, or lacked, a hyperparameter."""

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hpo.engines.engine import (
@@ -30,12 +30,11 @@ from hpo.study.failures import failed_results, unexpected
 from hpo.study.groups import Schedule, by_trial
 from hpo.study.heart import Clock, Heart
 from hpo.study.ledger import Ledger
-from hpo.study.progress import Observer, Pace, Progress
+from hpo.study.progress import MAX_ATTEMPTS, Observer, Pace, Progress
 from hpo.study.rounds import Rounds
 from hpo.study.verdict import Verdict
 from hpo.study.writing import TrialWriter
 
-MAX_ATTEMPTS = 3
 TICK_SECONDS = 0.2
 GRACE_SECONDS = 30.0
 
@@ -242,7 +241,7 @@ class StudyLoop:
             )
         )
         self._uncommitted = []
-        progress = self._progress(finished)
+        progress = replace(self._progress(finished), lost=lost)
         for observe in self._observers:
             observe(progress)
 

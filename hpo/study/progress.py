@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from hpo.records import Trial
 
+MAX_ATTEMPTS = 3
+"""How often a fold is tried whose worker ended."""
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -23,6 +26,8 @@ class Progress:
         active_seconds: How long the study has been running, over all runs.
         eta_seconds: How much longer it will take, or None if nobody knows.
         finished: Trials that finished with this commit.
+        lost: (trial number, fold, reason) of what was in training when a worker ended,
+            and came to nothing, with this commit.
     """
 
     n_finished: int
@@ -35,6 +40,7 @@ class Progress:
     active_seconds: float
     eta_seconds: float | None
     finished: Sequence[Trial] = ()
+    lost: Sequence[tuple[int, int, str]] = ()
 
 
 class Pace:

@@ -115,17 +115,16 @@ class Tracker:
             if not self._done.wait(min(1.0, seconds)):
                 waiting()
                 self._done.wait(max(0.0, seconds - (time.monotonic() - began)))
-            return self._parting(seconds)
+            return self._parting()
         finally:
             self.close()
 
-    def _parting(self, seconds: float) -> Farewell:
+    def _parting(self) -> Farewell:
         if self._done.is_set():
             return self.now
         # The last thing heard is from before the end: all trials may be there, and the
         # end of the study not.
-        problem = self._problem or f"it took longer than {seconds:.0f} s"
-        return Farewell(self._left or None, problem)
+        return Farewell(self._left or None, self._problem)
 
     @property
     def now(self) -> Farewell:

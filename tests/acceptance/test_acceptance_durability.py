@@ -141,7 +141,9 @@ def test_a_killed_worker_costs_nothing_but_time(make_folder):
         workers = [w for w in family_of(process) if is_worker(w)]
         if workers:
             random.choice(workers).kill()
-    finish(process, 0)
+    _, said = finish(process, 0)
+    assert "warning: the worker was killed by SIGKILL (the system may be out" in said
+    assert " in training; each is tried up to 3 times" in said
     assert shot.trial_table("svc") == calm.trial_table("svc")
 
 

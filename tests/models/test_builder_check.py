@@ -56,6 +56,35 @@ def test_a_keras_builder_is_described_layer_by_layer(code):
     )
 
 
+OWN_FIT = """
+import keras, keras_tuner
+
+class Mine(keras_tuner.HyperModel):
+    def build(self, hp):
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy")
+        return model
+"""
+
+
+@pytest.mark.keras
+@pytest.mark.slow
+def test_a_hypermodel_that_has_a_fit_of_its_own_is_trained_by_it(code):
+    for more, training in (
+        ("", "a whole epoch per compiled call (scan)"),
+        (
+            "    def fit(self, hp, model, *args, **kwargs):\n"
+            "        return model.fit(*args, **kwargs)\n",
+            "one by one by the hypermodel's own fit (own fit)",
+        ),
+    ):
+        module = code.write(OWN_FIT + more).partition(":")[0]
+        name = f"keras_tuner:{module}:Mine"
+        found = describe_model(name, code.home, {}, info("multiclass"))
+        assert found["errors"] == []
+        assert found["training"] == training
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

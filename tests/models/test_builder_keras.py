@@ -414,6 +414,33 @@ def test_a_loss_that_is_no_number_ends_the_training_at_once(code, patience):
             patience=patience,
         )
     assert error.value.kind == "nan"
+    assert error.value.engine.endswith(" scan")
+
+
+OWN_STEP = """
+import keras, tensorflow as tf
+
+class Own(keras.Model):
+    def train_step(self, data):
+        x, y = data[:2]
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(x=x, y=y, y_pred=self(x, training=True))
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply(gradients, self.trainable_variables)
+        return {"loss": loss}
+
+def build(params, data):
+    rows = keras.Input(data.feature_shape)
+    hidden = keras.layers.Dense(8, "relu")(rows)
+    outputs = keras.layers.Dense(data.output_units, data.output_activation)(hidden)
+    return Own(rows, outputs)
+"""
+
+
+def test_a_step_of_the_users_is_given_no_metrics_that_it_does_not_update(code):
+    trained = fit(code.family(OWN_STEP), "multiclass", epochs=2)
+    assert trained.engine.endswith(" fit: custom train_step")
+    assert list(trained.curves) == ["loss"]
 
 
 def test_weights_of_rows_count_in_the_loss(code):

@@ -101,6 +101,7 @@ def test_a_loss_that_is_no_number_fails_with_the_epoch(patience):
     with pytest.raises(TrialError, match=r"at epoch \d: lower the learning rate") as e:
         fit(params, X, X[:, 0] * 1e9, n_classes=0)
     assert e.value.kind == "nan"
+    assert e.value.engine.endswith(" stacked")
 
 
 def test_output_activation_keeps_regression_above_zero():

@@ -22,6 +22,9 @@ from hpo.report.tables import counted
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+MOST_TICKS = 14
+"""Up to so many trials each has a tick; no number between two of them is a trial."""
+
 
 def best_so_far(trials: Sequence[Trial], metric: str, sign: int = 1) -> go.Figure:
     """Draw each trial as a dot and the best score so far as a line, in trial order.
@@ -56,7 +59,8 @@ def best_so_far(trials: Sequence[Trial], metric: str, sign: int = 1) -> go.Figur
     cross["line"] = {"width": 2, "color": MUTED}
     _add_trials(figure, failed, metric, "failed", cross, "y2")
     return figure.update_layout(
-        xaxis=axis("trial", range=_numbers(finished), showgrid=False, **_whole()),
+        xaxis=axis("trial", range=_numbers(finished), showgrid=False)
+        | whole_ticks(finished[-1].number),
         yaxis=axis(
             label(metric),
             range=padded(*ranged(low, high, sign), 0.08),
@@ -118,8 +122,10 @@ def _numbers(trials: Sequence[Trial]) -> list[float]:
     return [low - pad, high + pad]
 
 
-def _whole() -> dict[str, Any]:
-    return {"tickformat": "d", "nticks": 12, "minor": {"ticks": ""}}
+def whole_ticks(last: int) -> dict[str, Any]:
+    """Return what keeps ticks of trial numbers up to ``last`` at whole numbers."""
+    chosen = {"nticks": 12} if last > MOST_TICKS else {"dtick": 1}
+    return {"tickformat": "d", "minor": {"ticks": ""}, **chosen}
 
 
 def _legend() -> dict[str, Any]:
