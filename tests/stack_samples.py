@@ -95,7 +95,7 @@ def fresh_model(member):
     model.compile(
         make_optimizer(settings),
         member.architecture.loss,
-        metrics=["accuracy"] if classes else None,
+        metrics=["accuracy" if classes else "mae"],
         # Compiling takes longer than these few steps; JAX has no other way.
         run_eagerly=prepare().split()[2] == "tensorflow",
     )

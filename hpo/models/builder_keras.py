@@ -20,7 +20,7 @@ from hpo.models import traced_choice
 from hpo.models.builder_code import BuilderCode
 from hpo.models.builder_info import DataInfo
 from hpo.models.builder_network import Network, examine, labels_for, loss_for
-from hpo.models.builder_progress import Progress
+from hpo.models.builder_progress import METRIC, Progress
 from hpo.models.family import FitRequest, Fitted, one_by_one
 from hpo.models.keras_runtime import prepare
 from hpo.models.stopping import inner_split, lacks_memory, require_finite
@@ -238,7 +238,7 @@ def prepared(
     if not model.compiled:
         # A training step of the user's may not tell metrics that it never asked for.
         own = traced_choice.own_method(model) is not None
-        metrics = ["accuracy"] if info.task == "classification" and not own else None
+        metrics = None if own else [METRIC[info.task]]
         model.compile(
             optimizer=make_optimizer(params),
             loss=network.ends.repeated(loss_for(info, network.n_units)),

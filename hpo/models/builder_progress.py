@@ -9,8 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hpo.models.stopping import EarlyStopping, require_finite
+from hpo.records import Task
 
-CURVES = ("loss", "val_loss", "accuracy", "val_accuracy")
+METRIC: Mapping[Task, str] = {"classification": "accuracy", "regression": "mae"}
+"""What is measured in training beside the loss, by Keras' names."""
+
+CURVES = ("loss", *METRIC.values())
+CURVES += tuple(f"val_{name}" for name in CURVES)
 
 
 class Progress:

@@ -7,11 +7,11 @@ the same rows in the same order, the same rule to stop and the same curves as in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from hpo.models.builder_keras import free_optimizer, make_room
+from hpo.models.builder_progress import METRIC
 from hpo.models.stack_check import compiled, targets
 from hpo.models.stack_member import Member
 from hpo.models.stopping import require_finite
@@ -52,14 +52,15 @@ def _train(member: Member) -> None:
             shuffle=False,
             verbose=0,
         ).history
-        member.note("", *_last(history))
+        metric = METRIC[request.task]
+        member.note("", history["loss"][-1], history[metric][-1])
         if member.stopping is not None:
             seen = model.evaluate(
                 X[member.watched], y[member.watched], verbose=0, return_dict=True
             )
             penalty = sum(float(loss) for loss in model.losses)
             loss = seen["loss"] - penalty
-            member.note("val_", loss, seen.get("accuracy", 0.0))
+            member.note("val_", loss, seen[metric])
             if member.stopping.improves(member.n_epochs, loss):
                 member.weights = model.get_weights()
             if member.stopping.stops_after(member.n_epochs):
@@ -68,7 +69,3 @@ def _train(member: Member) -> None:
         member.weights = model.get_weights()
     if not all(np.isfinite(weight).all() for weight in member.weights):
         require_finite(float("nan"), member.n_epochs, "weight")
-
-
-def _last(history: dict[str, list[Any]]) -> tuple[float, float]:
-    return history["loss"][-1], history.get("accuracy", [0.0])[-1]

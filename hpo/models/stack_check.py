@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hpo.models.builder_keras import options_of
+from hpo.models.builder_progress import METRIC
 from hpo.models.family import FitRequest
 from hpo.models.keras_network import build, draw_kernels, kernels
 from hpo.models.settings import Settings
@@ -233,11 +234,10 @@ def compiled(member: Member, *, eagerly: bool = True) -> Any:
     optimizer = keras.optimizers.get(
         {"class_name": settings.optimizer, "config": optimizer_options(settings)}
     )
-    metrics = ["accuracy"] if member.request.task == "classification" else None
     model.compile(
         optimizer=optimizer,
         loss=network.loss,
-        metrics=metrics,
+        metrics=[METRIC[member.request.task]],
         run_eagerly=eagerly,
         # JAX has no other way to compile a step; TensorFlow has graphs.
         jit_compile=keras.backend.backend() == "jax" and not eagerly,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
+from hpo.models.builder_progress import METRIC
 from hpo.models.family import FitRequest
 from hpo.models.keras_network import Architecture, bucket, draw_kernels, stream
 from hpo.models.settings import Settings
@@ -120,8 +121,8 @@ class Member:
         counts[-1] = len(self.train) - (self.n_steps - 1) * self.batch_size
         return counts
 
-    def note(self, prefix: str, loss: float, accuracy: float) -> None:
-        """Add a point to the curves.
+    def note(self, prefix: str, loss: float, metric: float) -> None:
+        """Add a point to the curves: of the loss, and of the metric of `METRIC`.
 
         Raises:
             TrialError: The loss is no number any more.
@@ -129,8 +130,8 @@ class Member:
         what = "loss of the inner split" if prefix else "loss"
         require_finite(loss, len(self.curves["loss"]) + (not prefix), what)
         self.curves.setdefault(f"{prefix}loss", []).append(loss)
-        if self.request.task == "classification":
-            self.curves.setdefault(f"{prefix}accuracy", []).append(accuracy)
+        name = f"{prefix}{METRIC[self.request.task]}"
+        self.curves.setdefault(name, []).append(metric)
 
 
 def fresh_weights(member: Member) -> list[NDArray[Any]]:

@@ -133,16 +133,16 @@ class StackProgram:
         Returns:
             The new state; the mean over the rows of each network's weighted losses,
             penalty included, each measured before its update, as `fit` does, (K,); and
-            the unweighted number of rows classified right, (K,).
+            the sum of the metrics of its rows, unweighted, (K,).
         """
         arguments = [state, data, X, y, order, counts, schedule]
         if self.recipe.weighted:
             arguments.append(weight)
         if self._epoch is None:
             self._epoch = self._backend.compiled(self._run_epoch, arguments)
-        state, losses, hits = self._epoch(*arguments)
+        state, losses, metrics = self._epoch(*arguments)
         to_numpy = self._backend.to_numpy
-        return state, to_numpy(losses) / counts.sum(axis=0), to_numpy(hits)
+        return state, to_numpy(losses) / counts.sum(axis=0), to_numpy(metrics)
 
     def watch(
         self,
@@ -153,7 +153,7 @@ class StackProgram:
         rows: NDArray[Any],
         counts: NDArray[Any],
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return each network's summed loss on its own rows, and how many are right.
+        """Return each network's summed loss on its own rows, and its summed metric.
 
         Args:
             state: Where they are.
@@ -167,8 +167,8 @@ class StackProgram:
         arguments = [known, {"silence": data["silence"]}, X, y, rows, counts]
         if self._watch is None:
             self._watch = self._backend.compiled(self._run_watch, arguments)
-        losses, hits = self._watch(*arguments)
-        return self._backend.to_numpy(losses), self._backend.to_numpy(hits)
+        losses, metrics = self._watch(*arguments)
+        return self._backend.to_numpy(losses), self._backend.to_numpy(metrics)
 
     def _run_epoch(
         self,
@@ -184,9 +184,9 @@ class StackProgram:
         from keras import ops
 
         def body(carried: Any, rows: Any, count: Any, now: Any) -> Any:
-            state, losses, hits = carried
+            state, losses, metrics = carried
             each = None if weight is None else ops.take(weight, rows, axis=0)
-            state, loss, right = self._step(
+            state, loss, metric = self._step(
                 state,
                 data,
                 ops.take(X, rows, axis=0),
@@ -195,7 +195,7 @@ class StackProgram:
                 each,
                 now,
             )
-            return state, losses + count * loss, hits + right
+            return state, losses + count * loss, metrics + metric
 
         if self.recipe.has_dropout:
             words = places(state["weights"], order, self.recipe.batch_norm)
@@ -222,10 +222,10 @@ class StackProgram:
             loss = ops.sum(losses * counted, axis=1) / count
             if self.recipe.has_penalty:
                 loss = loss + self._penalty(weights, data)
-            right = ops.sum(self._right(logits, y) * valid, axis=1)
-            return ops.sum(loss), (loss, right, moving)
+            metric = ops.sum(self._measured(logits, y) * valid, axis=1)
+            return ops.sum(loss), (loss, metric, moving)
 
-        (loss, right, moving), gradients = self._backend.gradients(
+        (loss, metric, moving), gradients = self._backend.gradients(
             total, state["weights"]
         )
         weights, slots = update(
@@ -243,7 +243,7 @@ class StackProgram:
             "moving": moving,
             "step": state["step"] + 1,
         }
-        return after, loss, right
+        return after, loss, metric
 
     def _run_watch(
         self, state: Any, data: Any, X: Any, y: Any, rows: Any, counts: Any
@@ -256,7 +256,7 @@ class StackProgram:
             state["weights"], state["moving"], data, X, valid, None
         )
         losses = ops.sum(self._losses(logits, y) * valid, axis=1)
-        return losses, ops.sum(self._right(logits, y) * valid, axis=1)
+        return losses, ops.sum(self._measured(logits, y) * valid, axis=1)
 
     def _forward(
         self, weights: Any, moving: Any, data: Any, X: Any, valid: Any, step: Any
@@ -321,8 +321,12 @@ class StackProgram:
             return ops.mean(ops.binary_crossentropy(y, outputs), axis=-1)
         return ops.mean(ops.square(outputs - y), axis=-1)
 
-    def _right(self, logits: Any, y: Any) -> Any:
-        """Return 1 for each row that is classified right, else 0, (K, batch)."""
+    def _measured(self, logits: Any, y: Any) -> Any:
+        """Return the metric of each row, (K, batch).
+
+        1 if it is classified right, else 0; of values, their mean absolute error.
+        """
+        import keras
         from keras import ops
 
         if self._codes:
@@ -332,7 +336,8 @@ class StackProgram:
         if self.recipe.loss == "binary_crossentropy":
             hits = ops.equal(logits[..., 0] > 0.0, y[..., 0] > 0.5)
             return ops.cast(hits, "float32")
-        return ops.zeros_like(logits[..., 0])
+        outputs = keras.activations.get(self.recipe.output_activation)(logits)
+        return ops.mean(ops.absolute(outputs - y), axis=-1)
 
     def _penalty(self, weights: Any, data: Any) -> Any:
         from keras import ops

@@ -189,7 +189,7 @@ class StackTraining:
             done,
             members[0].n_steps,
         )
-        self._state, losses, hits = self.program.epoch(
+        self._state, losses, metrics = self.program.epoch(
             self._state,
             self._data,
             self._X,
@@ -199,7 +199,7 @@ class StackTraining:
             rates,
             self._weight,
         )
-        self._note("", losses, hits / counts.sum(axis=0))
+        self._note("", losses, metrics / counts.sum(axis=0))
         improved = self._watch() if members[0].stopping else set()
         ended = {
             k
@@ -222,16 +222,16 @@ class StackTraining:
             rows[place] = watched[0] + self._offsets[k]
             rows[place, : len(watched)] = watched + self._offsets[k]
         counts = np.array([len(member.watched) for member in members], "float32")
-        losses, hits = np.zeros((2, len(members)), "float32")
+        losses, metrics = np.zeros((2, len(members)), "float32")
         for start in range(0, width, WATCH_ROWS):
             part = rows[:, start : start + WATCH_ROWS]
             left = np.clip(counts - start, 0, part.shape[1])
             sums = self.program.watch(
                 self._state, self._data, self._X, self._y, part, left
             )
-            losses, hits = losses + sums[0], hits + sums[1]
+            losses, metrics = losses + sums[0], metrics + sums[1]
         losses /= counts
-        self._note("val_", losses, hits / counts)
+        self._note("val_", losses, metrics / counts)
         better = set()
         for place, k in self._places():
             member = self.members[k]
@@ -240,10 +240,11 @@ class StackTraining:
                 better.add(k)
         return better
 
-    def _note(self, prefix: str, losses: NDArray[Any], shares: NDArray[Any]) -> None:
+    def _note(self, prefix: str, losses: NDArray[Any], metrics: NDArray[Any]) -> None:
         for place, k in self._places():
             try:
-                self.members[k].note(prefix, float(losses[place]), float(shares[place]))
+                loss, metric = float(losses[place]), float(metrics[place])
+                self.members[k].note(prefix, loss, metric)
             except TrialError as error:
                 self._fail(k, error)
 

@@ -64,7 +64,7 @@ def test_predictions_have_the_promised_form(code, task):
     assert fitted.best_epoch in (1, 2, 3)
     if kind == "regression":
         assert predicted.dtype == np.float64
-        assert set(fitted.curves) == {"loss", "val_loss"}
+        assert set(fitted.curves) == {"loss", "val_loss", "mae", "val_mae"}
         return
     assert predicted.dtype == np.int64
     probabilities = fitted.model.predict_proba(X)

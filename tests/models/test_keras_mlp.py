@@ -14,6 +14,7 @@ from sklearn.metrics import log_loss
 from hpo.errors import TrialError
 from hpo.models import FitRequest, get_family
 from hpo.models.keras_mlp import KerasMlp
+from hpo.models.stopping import inner_split
 
 pytestmark = pytest.mark.keras
 
@@ -80,6 +81,18 @@ def test_without_patience_it_trains_all_epochs_on_all_rows():
     assert set(fitted.curves) == {"loss", "accuracy"}
     # 4 * 8 + 8 weights into the hidden layer, 8 * 3 + 3 out of it.
     assert fitted.n_parameters == 67
+
+
+def test_values_have_their_mean_absolute_error_beside_the_loss():
+    # Of a network that is not moved any more, the curve is what its predictions say.
+    still = {"optimizer": "sgd", "learning_rate": 1e-30, "epochs": 2, "patience": 2}
+    targets = X[:, 2:]
+    fitted = fit(still, X, targets, n_classes=0)
+    assert set(fitted.curves) == {"loss", "mae", "val_loss", "val_mae"}
+    rows, held = inner_split(targets, "regression", 5)
+    errors = np.abs(fitted.model.predict(X) - targets).mean(axis=1)
+    assert fitted.curves["mae"][0] == pytest.approx(errors[rows].mean(), rel=1e-5)
+    assert fitted.curves["val_mae"][0] == pytest.approx(errors[held].mean(), rel=1e-5)
     assert fitted.engine.startswith("keras 3.")
     assert fitted.engine.endswith(" stacked")
 
