@@ -277,6 +277,7 @@ def _print_time(prepared: Prepared, made: Estimate) -> None:
     ]
     if early:
         lines.append(f"at most: {' and '.join(early)} may stop it earlier")
-    lines.append("timed with the default params; others take more or less")
+    by = f", trained by {made.engine}" if made.engine else ""
+    lines.append(f"timed with the default params{by}; others take more or less")
     for line in lines:
         out().print(line, markup=False)

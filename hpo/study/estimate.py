@@ -36,6 +36,7 @@ class Estimate:
         n_tasks: Calls that the whole study takes, at most.
         n_at_once: How many of them run at once.
         total_seconds: For the whole study, at most.
+        engine: What trained the trial; see `hpo.records.FoldResult`.
     """
 
     n_together: int
@@ -44,6 +45,7 @@ class Estimate:
     n_tasks: int
     n_at_once: int
     total_seconds: float
+    engine: str = ""
 
 
 def estimate(
@@ -68,12 +70,12 @@ def estimate(
     group = tuple(Pair(0, fold, prepared.defaults) for fold in range(n_together))
     engine = (make_engine or _one_worker)(prepared)
     try:
-        start_seconds = _timed(engine, ())
-        first_seconds = _timed(engine, group)
+        start_seconds, _ = _timed(engine, ())
+        first_seconds, trained_by = _timed(engine, group)
         # A group's program is made anew for most trials, so the first time is the
         # honest one; a single fold is prepared once and then trained many times.
         again = n_together == 1 and first_seconds < AGAIN_BELOW_SECONDS
-        task_seconds = _timed(engine, group) if again else first_seconds
+        task_seconds = _timed(engine, group)[0] if again else first_seconds
     finally:
         engine.close()
     prepare_seconds = max(0.0, first_seconds - task_seconds) * n_folds
@@ -91,6 +93,7 @@ def estimate(
         n_tasks=n_tasks,
         n_at_once=n_at_once,
         total_seconds=total if limit is None else min(total, once_seconds + limit),
+        engine=trained_by,
     )
 
 
@@ -101,7 +104,8 @@ def _one_worker(prepared: Prepared) -> Engine:
     return local_engine(replace(prepared, spec=spec))
 
 
-def _timed(engine: Engine, group: Group) -> float:
+def _timed(engine: Engine, group: Group) -> tuple[float, str]:
+    """Return how long a group takes, and what trained its first network."""
     started = time.perf_counter()
     results: list[tuple[int, FoldResult]] = engine.submit(group).result()
     seconds = time.perf_counter() - started
@@ -112,4 +116,4 @@ def _timed(engine: Engine, group: Group) -> float:
                 "the fold that was to be timed failed with the default params "
                 f"({result.failure}): {last_line(result.error)}",
             )
-    return seconds
+    return seconds, results[0][1].engine if results else ""

@@ -112,6 +112,7 @@ def test_check_times_one_fold_in_a_worker(hpo, tmp_path):
     out, err = hpo("check", "study.yaml", "--time", "--jobs", "1")
     assert "training one fold of the default params" in err
     assert has(out, "time: about", "with 1 worker (72 times")
+    assert has(out, "timed with the default params, trained by scikit-learn ")
     assert not (tmp_path / "hpo.db").exists()
 
 
