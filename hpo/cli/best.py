@@ -116,7 +116,8 @@ def best_table(name: str, metric: str, row: Row, trials: Sequence[Trial]) -> Non
     out().print(made)
     if beside:
         gain = score - defaults
-        out().print(f"gain over the family's defaults: {gain:+.4f}", markup=False)
+        words = f"{gain:+.4f} (not corrected for choosing)"
+        out().print(f"gain over the family's defaults: {words}", markup=False)
     elif defaults is not None:
         out().print("nothing tried was better than the family's defaults")
 
