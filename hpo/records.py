@@ -266,6 +266,8 @@ class StudyRows:
         n_test: How many rows were held out, which are not among these.
         code: SHA-256 of the file with the model's code as it was when the study began;
             empty if no file of the user's makes the model.
+        groups: Codes of the groups that rows belong to, shape (n_rows,); None if they
+            belong to none, or that was not kept.
     """
 
     y: NDArray[Any]
@@ -274,6 +276,7 @@ class StudyRows:
     folds: tuple[tuple[NDArray[Any], NDArray[Any]], ...]
     n_test: int = 0
     code: str = ""
+    groups: NDArray[Any] | None = None
 
     @property
     def task(self) -> Task:

@@ -28,8 +28,7 @@ What the published methods leave open is settled so:
   is no estimate from rows.
 * The gain over the family's defaults is, in each draw, what is chosen there less the
   defaults' trial, both on the rows left out.
-* With groups, whole groups ought to be drawn. They are not stored; rows are drawn, and
-  the interval is too narrow where rows of a group are alike.
+* Rows that belong to groups are drawn as whole groups, as rows of one group are alike.
 * Under the rule ``one-se`` each choice is the simplest trial within the standard error
   of the study's best one.
 """

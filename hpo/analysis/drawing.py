@@ -1,4 +1,7 @@
-"""Draws of rows with replacement: how often each row is in each of many draws."""
+"""Draws of rows with replacement: how often each row is in each of many draws.
+
+Rows that belong to groups are drawn, or left out, as whole groups.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,17 @@ class Draws:
     Args:
         n: How many there are to draw from.
         n_draws: How many draws.
-        seed: Of the study; the draws depend on it, ``n`` and ``n_draws`` alone.
+        seed: Of the study; the draws depend on it, on what else is given here, and on
+            nothing more.
+        groups: Codes from 0 of the groups that they belong to, (n,); None draws each by
+            itself. Of ``g`` groups ``g`` are drawn.
     """
 
-    def __init__(self, n: int, n_draws: int, seed: int) -> None:
-        self.n, self.n_draws, self._seed = n, n_draws, seed
+    def __init__(
+        self, n: int, n_draws: int, seed: int, groups: NDArray[np.intp] | None = None
+    ) -> None:
+        self.n, self.n_draws, self._seed, self._groups = n, n_draws, seed, groups
+        self._n_drawn = n if groups is None else int(groups.max()) + 1
         self.block = max(1, min(n_draws, BLOCK_BYTES // (16 * n)))
         self._kept: list[NDArray[np.uint8]] | None = None
 
@@ -38,7 +47,8 @@ class Draws:
             often each is drawn, then 1 for each that is not drawn.
         """
         start = 0
-        for counts in self._counts():
+        for of_each in self._counts():
+            counts = of_each if self._groups is None else of_each[:, self._groups]
             weights = np.concatenate([counts, counts == 0]).astype(np.float64)
             yield slice(start, start + len(counts)), weights
             start += len(counts)
@@ -47,7 +57,7 @@ class Draws:
         if self._kept is not None:
             yield from self._kept
             return
-        keep = self.n * self.n_draws <= KEPT_BYTES
+        keep = self._n_drawn * self.n_draws <= KEPT_BYTES
         kept = []
         for counts in self._drawn():
             if keep:
@@ -59,7 +69,8 @@ class Draws:
         random = generator(self._seed, RESAMPLE)
         for start in range(0, self.n_draws, self.block):
             size = min(self.block, self.n_draws - start)
-            places = random.integers(self.n, size=(size, self.n))
-            places += self.n * np.arange(size)[:, None]
-            counts = np.bincount(places.ravel(), minlength=size * self.n)
-            yield counts.reshape(size, self.n)
+            n = self._n_drawn
+            places = random.integers(n, size=(size, n))
+            places += n * np.arange(size)[:, None]
+            counts = np.bincount(places.ravel(), minlength=size * n)
+            yield counts.reshape(size, n)

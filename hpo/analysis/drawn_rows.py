@@ -31,6 +31,8 @@ CHUNK_BYTES = 2**26
 """Of what is held for the trials that are in memory at once."""
 LEAST_ROWS_PER_FOLD = 20
 """A third of them is left out; an r2 or f1 of fewer than 7 rows says nothing."""
+LEAST_GROUPS = 5
+"""As of folds: of fewer, most draws have the same few."""
 AGREEMENT = 0.01
 """How far scores from stored predictions may be from those that were stored: so much
 where 1 is perfect, and such a share of the score elsewhere."""
@@ -65,17 +67,21 @@ def from_rows(
             f"a fold scores {validated.rows_per_fold:.3g} rows on average, too few to "
             f"draw {study.metric} from"
         )
+    groups = validated.groups
+    if groups is not None and (n_groups := len(np.unique(groups))) < LEAST_GROUPS:
+        return f"the rows are of {n_groups} groups, and drawing takes {LEAST_GROUPS}"
     work = validated.n_rows * len(trials) * measure.n_columns
     n_draws = max(LEAST_DRAWS, min(N_DRAWS, MOST_WORK // work))
-    draws = Draws(validated.n_rows, n_draws, study.seed)
+    draws = Draws(validated.n_rows, n_draws, study.seed, groups)
     table = _table(study.metric, trials, predicted, measure, validated, draws)
     if isinstance(table, str):
         return table
     if not table.holds(trials, rule):
         return "the stored predictions do not give the stored scores"
-    found = table.estimate(rule)
+    what = "rows" if groups is None else "groups"
+    found = table.estimate(rule, what)
     if found is None:
-        return f"{study.metric} is not defined for most draws of rows"
+        return f"{study.metric} is not defined for most draws of {what}"
     if defaults is None:
         return found
     place = [trial.number for trial in trials].index(defaults.number)
@@ -110,10 +116,10 @@ class _Table:
         choices = rule.choices(self.drawn)
         return np.asarray(self.left_out[np.arange(len(choices)), choices])
 
-    def estimate(self, rule: Rule) -> Corrected | None:
+    def estimate(self, rule: Rule, resampled: str) -> Corrected | None:
         found = summed_up(self.left_out_of(rule))
         n, n_apart = int(self.agreeing.sum()), int((~self.agreeing).sum())
-        return None if found is None else Corrected(*found, "rows", n, n_apart)
+        return None if found is None else Corrected(*found, resampled, n, n_apart)
 
     def gain(self, rule: Rule, place: int) -> Gain | None:
         """Return how much better the choices are than the trial at a place."""

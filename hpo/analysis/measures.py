@@ -35,6 +35,8 @@ class Validated:
     Attributes:
         y: What they had to be predicted as.
         folds: For each fold the positions, in ``y``, of the rows that it scores.
+        groups: Codes from 0 of the groups that they belong to, (n_rows,); None if they
+            belong to none, or that is not known.
         n_classes: 0 for a regression.
     """
 
@@ -43,6 +45,11 @@ class Validated:
         kept = np.unique(np.concatenate(scored))
         self.y = np.asarray(rows.y)[kept]
         self.folds = [np.searchsorted(kept, validation) for validation in scored]
+        self.groups: NDArray[np.intp] | None = None
+        if rows.groups is not None:
+            _, self.groups = np.unique(
+                np.asarray(rows.groups)[kept], return_inverse=True
+            )
         self.n_classes = rows.n_classes
 
     @property

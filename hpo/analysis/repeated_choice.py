@@ -46,7 +46,8 @@ class Corrected:
         score: The estimate.
         low: Lower end of the 95 % interval.
         high: Upper end.
-        resampled: ``rows`` or ``folds``: what was drawn again and again.
+        resampled: What was drawn again and again: ``rows``, the ``groups`` that rows
+            belong to, or ``folds``.
         n_trials: Trials that took part.
         n_apart: Complete trials that did not, as their stored predictions do not give
             their stored scores.

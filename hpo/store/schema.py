@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 metadata = sa.MetaData()
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration; what a database must be at before it is used."""
 VERSION_TABLE = "hpo_version"
 
@@ -108,6 +108,7 @@ study_rows = sa.Table(
     sa.Column("n_test", sa.Integer, nullable=False),
     sa.Column("code", sa.Text, nullable=False),
     sa.Column("y_npy", sa.LargeBinary, nullable=False),
+    sa.Column("groups_npy", sa.LargeBinary),
 )
 
 study_folds = sa.Table(

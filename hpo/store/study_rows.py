@@ -21,6 +21,7 @@ def insert_rows(connection: sa.Connection, study_id: int, rows: StudyRows) -> No
     )
     if connection.execute(known).scalar() is not None:
         return
+    groups = rows.groups
     connection.execute(
         sa.insert(t.study_rows).values(
             study_id=study_id,
@@ -29,6 +30,7 @@ def insert_rows(connection: sa.Connection, study_id: int, rows: StudyRows) -> No
             n_test=rows.n_test,
             code=rows.code,
             y_npy=pack(rows.y),
+            groups_npy=None if groups is None else pack(groups.astype(np.int32)),
         )
     )
     connection.execute(
@@ -64,6 +66,7 @@ def load_rows(connection: sa.Connection, study_id: int) -> StudyRows | None:
         folds=tuple((unpack(f.train_npy), unpack(f.validation_npy)) for f in folds),
         n_test=row.n_test,
         code=row.code,
+        groups=None if row.groups_npy is None else unpack(row.groups_npy),
     )
 
 

@@ -73,6 +73,7 @@ class Prepared:
             folds=self.plan.folds,
             n_test=self.n_test,
             code=code_digest(self.spec.model, self.plan.home),
+            groups=data.groups,
         )
 
 

@@ -65,6 +65,63 @@ def test_draws_come_again_and_depend_on_the_seed(monkeypatch):
     assert not np.array_equal(np.vstack(first), other)
 
 
+def test_groups_are_drawn_and_left_out_whole():
+    groups = np.repeat(np.arange(20), [5, 1, *[10] * 18])
+    blocks = list(Draws(len(groups), 300, 3, groups).blocks())
+    weights = np.vstack([weights[: len(weights) // 2] for _, weights in blocks])
+    left = np.vstack([weights[len(weights) // 2 :] for _, weights in blocks])
+    first = np.unique(groups, return_index=True)[1]
+    assert np.array_equal(weights, weights[:, first][:, groups])
+    assert (weights[:, first].sum(axis=1) == 20).all()
+    assert ((weights == 0) == (left == 1)).all()
+
+
+def grouped_trials(n_groups, size, n_trials):
+    """Make trials that are right, or wrong, about all rows of a group."""
+    random = np.random.default_rng(0)
+    groups = np.repeat(np.arange(n_groups), size)
+    rows = replace(make_rows(random.integers(2, size=len(groups)), 5), groups=groups)
+    trials = []
+    for number in range(n_trials):
+        right = (random.random(n_groups) < 0.7)[groups]
+        codes = np.where(right, rows.y, 1 - rows.y)
+        given = [codes[scored] for _, scored in rows.folds]
+        trials.append(make_trial(number, rows, given, share_right))
+    return rows, trials
+
+
+def test_the_interval_of_groups_is_as_wide_as_their_number_makes_it():
+    rows, trials = grouped_trials(60, 10, 12)
+    record = make_record()
+    found, _ = corrected_score(record, trials, rows, reader(trials), rule="mean")
+    assert (found.resampled, found.n_trials) == ("groups", 12)
+    answers = right_answers(rows, trials)
+    scores = []
+    for _, weights in Draws(len(rows.y), 1000, record.seed, rows.groups).blocks():
+        half = len(weights) // 2
+        for counts, left in zip(weights[:half], weights[half:], strict=True):
+            choice = (counts @ answers).argmax()
+            scores.append(left @ answers[:, choice] / left.sum())
+    assert found.score == pytest.approx(np.mean(scores), abs=2e-3)
+    alone, _ = corrected_score(
+        record, trials, replace(rows, groups=None), reader(trials), rule="mean"
+    )
+    # Ten rows that are right together are one, not ten: sqrt(10) times as wide.
+    ratio = (found.high - found.low) / (alone.high - alone.low)
+    assert ratio == pytest.approx(10**0.5, rel=0.25)
+
+
+def test_of_few_groups_folds_are_drawn():
+    rows, trials = grouped_trials(4, 20, 3)
+    found, _ = corrected_score(make_record(), trials, rows, reader(trials), rule="mean")
+    assert found.resampled == "folds"
+    rows = replace(rows, folds=rows.folds[:4])
+    _, why = corrected_score(
+        make_record(k=4), trials, rows, reader(trials), rule="mean"
+    )
+    assert why.startswith("the rows are of 4 groups, and drawing takes 5, and ")
+
+
 def right_answers(rows, trials):
     """Return 1 where a trial's prediction of a row is right, (n_rows, n_trials)."""
     right = np.zeros((len(rows.y), len(trials)))

@@ -157,6 +157,7 @@ def study_rows() -> StudyRows:
         ),
         n_test=2,
         code="0123",
+        groups=np.array([4, 4, 0, 0, 9, 9, 9]),
     )
 
 
@@ -180,6 +181,10 @@ def assert_same_rows(got: StudyRows | None, expected: StudyRows) -> None:
     assert repr(got.classes) == repr(expected.classes)
     assert (got.targets, got.n_test) == (expected.targets, expected.n_test)
     assert got.code == expected.code
+    if expected.groups is None:
+        assert got.groups is None
+    else:
+        assert np.array_equal(got.groups, expected.groups)
     assert len(got.folds) == len(expected.folds)
     for pair, wanted in zip(got.folds, expected.folds, strict=True):
         for positions, others in zip(pair, wanted, strict=True):
