@@ -451,6 +451,17 @@ def test_the_figure_draws_what_the_courses_say():
     assert high.fill == "tonexty"
 
 
+def test_a_start_that_is_out_of_view_is_told():
+    late = [0.9, 0.91, 0.92, 0.93, 0.94, 0.95, 0.96]
+    near, far = stored("near", late), stored("far", [-50.0, *late])
+    alike = compare([near, stored("as near", late)])
+    assert "out of view" not in str(anytime(alike, "trials").layout.title)
+    figure = anytime(compare([near, far]), "trials")
+    assert "begin as far off as -50.0000, out of view" in figure.layout.title.text
+    assert figure.layout.yaxis.range[0] > -50
+    assert figure.layout.xaxis.dtick == 1  # of few trials each has a tick
+
+
 def test_a_figure_without_times_says_so():
     given = [replace(s, study=replace(s.study, active_seconds=0.0)) for s in searches()]
     figure = anytime(compare(given, by_strategy=True), "seconds")

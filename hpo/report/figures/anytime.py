@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from hpo.report.comparing import Comparison
+from hpo.report.figures.best import whole_ticks
 from hpo.report.figures.scores import in_view, padded
 from hpo.report.groups import Group, Spread
 from hpo.report.look import (
@@ -52,17 +53,20 @@ def anytime(comparison: Comparison, against: Against) -> go.Figure:
         _add_band(figure, points, COLORS[place % len(COLORS)])
     for place, (name, points) in enumerate(curves.items()):
         _add_line(figure, name, points, place)
+    view = _range(comparison, curves)
+    notes = [_out_of_view(comparison, curves, view)]
     if comparison.to_reach is not None:
         goal = comparison.to_reach
         figure.add_hline(y=goal, line={"color": MUTED, "width": 1, "dash": "dot"})
-        noted(figure, [f"dotted: {score_text(goal)}, the score to reach"])
+        notes.append(f"dotted: {score_text(goal)}, the score to reach")
+    noted(figure, notes)
     words = "trials" if against == "trials" else "seconds of running time"
     # A step at the very end is to be seen, so there is room behind it.
     last = max(points[-1][0] for points in curves.values() if points)
-    below = axis(words, range=[0, last * 1.02], **_whole(against))
-    beside = axis(
-        f"best {label(comparison.metric)} so far", range=_range(comparison, curves)
-    )
+    below = axis(words, range=[0, last * 1.02])
+    if against == "trials":
+        below |= whole_ticks(int(last))
+    beside = axis(f"best {label(comparison.metric)} so far", range=view)
     return figure.update_layout(xaxis=below, yaxis=beside)
 
 
@@ -137,6 +141,18 @@ def _range(comparison: Comparison, curves: dict[str, list[Point]]) -> list[float
     return sorted([sign * low, sign * high])
 
 
+def _out_of_view(
+    comparison: Comparison, curves: dict[str, list[Point]], view: list[float]
+) -> str:
+    """Say where curves begin that begin out of view; an empty text if none does."""
+    worst, edge = (max, view[1]) if comparison.minimize else (min, view[0])
+    middles = [s.middle for points in curves.values() for _, s in points]
+    reached = worst(middle for middle in middles if middle is not None)
+    if worst(reached, edge) == edge:
+        return ""
+    return f"curves begin as far off as {score_text(reached)}, out of view"
+
+
 def _scores(points: Sequence[Point]) -> list[float]:
     return [
         score
@@ -149,10 +165,6 @@ def _scores(points: Sequence[Point]) -> list[float]:
 def _faint(color: str) -> str:
     red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},0.15)"
-
-
-def _whole(against: Against) -> dict[str, Any]:
-    return {"tickformat": "d"} if against == "trials" else {}
 
 
 def _legend() -> dict[str, Any]:
