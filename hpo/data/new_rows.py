@@ -82,9 +82,9 @@ class Inputs:
     others: tuple[str, ...] = ()
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the columns."""
-        return tuple(column.name for column in self.columns)
+    def names(self) -> list[str]:
+        """Names of the columns; ``frame[inputs.names]`` has them in this order."""
+        return [column.name for column in self.columns]
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ def _as_table(rows: Any, inputs: Inputs) -> Table:
             f"{listed(inputs.names)}; got {array.shape}; a DataFrame may have its "
             "columns in any order"
         )
-    return _table_of_frame(pd.DataFrame(array, columns=list(inputs.names)))
+    return _table_of_frame(pd.DataFrame(array, columns=inputs.names))
 
 
 def _as_array(rows: Any) -> NDArray[Any]:

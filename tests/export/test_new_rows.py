@@ -191,7 +191,7 @@ def test_tables_of_npz_files_are_read_by_the_names_of_their_columns(tmp_path):
     X, y = rng.normal(size=(9, 2)), rng.normal(size=9)
     np.savez(tmp_path / "rows.npz", X=X, y=y)
     inputs = inputs_of(load(str(tmp_path / "rows.npz")), others=["y"])
-    assert inputs.names == ("x0", "x1")
+    assert inputs.names == ["x0", "x1"]
     np.savez(tmp_path / "new.npz", X=X[:4], y=np.array([{}] * 4, object))
     read = read_new_rows(tmp_path / "new.npz", inputs)
     np.testing.assert_array_equal(read.X.to_numpy(), X[:4])
