@@ -96,7 +96,7 @@ class StudyLoop:
         self._stopping = threading.Event()
         self._clock = Clock(active_seconds)
         self._heart = Heart(writer, beat_seconds)
-        self._pace = Pace()
+        self._pace = Pace(self._ledger.n_folds_done)
 
     @property
     def trials(self) -> list[Trial]:
@@ -307,7 +307,8 @@ class StudyLoop:
 
     def _eta(self, budget: int | None) -> float | None:
         ledger = self._ledger
-        self._pace.note(ledger.n_folds_done, self._clock.since_start)
+        n_flying = sum(map(len, self._flying.values()))
+        self._pace.note(ledger.n_folds_done, self._clock.since_start, n_flying)
         if budget is None or self._pace.fold_seconds is None:
             return None
         n_trials = budget - ledger.n_finished

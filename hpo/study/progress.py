@@ -44,20 +44,41 @@ class Progress:
 
 
 class Pace:
-    """How fast folds come in, from the first one on: starting workers is no part of it.
+    """How fast folds come in, once those that were begun first are in.
+
+    Starting workers is no part of it, and folds that are trained side by side, and so
+    come in together, are taken for no faster ones.
+
+    Args:
+        n_folds: Folds that are done before anything is trained.
 
     Attributes:
-        fold_seconds: Seconds from one fold to the next, or None before the second.
+        fold_seconds: Seconds from one fold to the next, or None while that is not
+            known.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, n_folds: int = 0) -> None:
         self.fold_seconds: float | None = None
+        self._n_before = n_folds
+        self._n_begun_first: int | None = None
         self._first: tuple[int, float] | None = None
 
-    def note(self, n_folds: int, seconds: float) -> None:
-        """Take in that ``n_folds`` are done, ``seconds`` after the start."""
+    def note(self, n_folds: int, seconds: float, n_flying: int = 0) -> None:
+        """Take in how many folds are done.
+
+        Args:
+            n_folds: Folds that are done.
+            seconds: Since the start.
+            n_flying: Folds in training.
+        """
+        if n_folds == self._n_before:
+            return
+        if self._n_begun_first is None:
+            self._n_begun_first = n_folds + n_flying
         if self._first is None:
-            self._first = n_folds, seconds
+            if n_folds >= self._n_begun_first:
+                self._first = n_folds, seconds
+            return
         n_first, since = self._first
         if n_folds > n_first:
             self.fold_seconds = (seconds - since) / (n_folds - n_first)
