@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hpo.analysis.result import Difference, StudyResult
 from hpo.records import TestLook
 from hpo.report.tables import Row
-from hpo.study.nested import NestedScore
+
+if TYPE_CHECKING:
+    from hpo.study.nested import NestedScore
 
 
 def result_row(result: StudyResult, nested: NestedScore | None = None) -> Row:

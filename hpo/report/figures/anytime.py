@@ -147,7 +147,7 @@ def _out_of_view(
     """Say where curves begin that begin out of view; an empty text if none does."""
     worst, edge = (max, view[1]) if comparison.minimize else (min, view[0])
     middles = [s.middle for points in curves.values() for _, s in points]
-    reached = worst(middle for middle in middles if middle is not None)
+    reached = worst((middle for middle in middles if middle is not None), default=edge)
     if worst(reached, edge) == edge:
         return ""
     return f"curves begin as far off as {score_text(reached)}, out of view"
