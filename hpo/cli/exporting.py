@@ -45,14 +45,14 @@ def export_study(
         HpoError: Anything in the way; see `hpo.cli.app.main`. If it is MLflow, the
             folder is there.
     """
-    uri = tracking_address(tracking, store_url)
-    if register is not None and uri is None:
-        what = "needs MLflow; give its address with --tracking"
-        raise SpecError([Problem("--register", what)])
     if register is not None and (
         not register.strip() or any(c in register for c in NOT_IN_NAMES)
     ):
         what = f"expected a name without / and :, as MLflow asks for; got {register!r}"
+        raise SpecError([Problem("--register", what)])
+    uri = tracking_address(tracking, store_url)
+    if register is not None and uri is None:
+        what = "needs MLflow; give its address with --tracking"
         raise SpecError([Problem("--register", what)])
     store = open_store(store_url)
     made = None if uri is None else already_there(store, name, to, trial)

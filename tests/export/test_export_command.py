@@ -178,8 +178,7 @@ def test_trials_and_folders_that_cannot_be_exported(trained):
     assert "has no trial 99" in refused("classes", "--to", "new", "--trial", "99")
     assert "--register" in refused("classes", "--to", "new", "--register", "x")
     for bad in ("a/b", "a:b", " "):
-        words = ("--register", bad, "--tracking", "http://127.0.0.1:9")
-        said = refused("classes", "--to", "new", *words)
+        said = refused("classes", "--to", "new", "--register", bad)
         assert "--register: expected a name without / and :" in said
     assert "no study" in refused("clases", "--to", "new")
     assert not (trained.path / "new").exists()
