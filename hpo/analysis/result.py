@@ -58,8 +58,6 @@ class StudyResult:
             of them is missing, or if there is a single fold whose rows say nothing.
         baseline: A model without features; None where the rows are not known or the
             metric cannot judge it.
-        over_baseline: From the baseline to the corrected score, the baseline's score
-            being taken as it is; None where one of them is not known.
         rope: Half the width of what counts as practically equal, in the metric's units.
         rivals: The next best trials by mean, each compared with the chosen one; none
             if there is a single fold.
@@ -80,7 +78,6 @@ class StudyResult:
     defaults: Trial | None
     gain: Gain | None
     baseline: Baseline | None
-    over_baseline: Gain | None
     rope: float
     rivals: tuple[Difference, ...]
     fold_share: float | None
@@ -96,9 +93,23 @@ class StudyResult:
         return next(ours, None)
 
     @property
+    def over_baseline(self) -> Gain | None:
+        """From the baseline to the corrected score; None where one is not known.
+
+        The baseline's score is taken as it is.
+        """
+        baseline, corrected = self.baseline, self.corrected
+        if baseline is None or corrected is None:
+            return None
+        over = (corrected.score, corrected.low, corrected.high)
+        mean, low, high = (score - baseline.score for score in over)
+        return Gain(mean, low, high, corrected=True)
+
+    @property
     def lacks_proof(self) -> bool:
         """Whether chance may be all that the choice has over the baseline."""
-        return self.over_baseline is not None and self.over_baseline.low <= 0
+        over = self.over_baseline
+        return over is not None and over.low <= 0
 
     @property
     def shown_look(self) -> TestLook | None:
@@ -107,15 +118,6 @@ class StudyResult:
         A look with another trial is a look: the test part is no longer untouched.
         """
         return self.first_look(self.chosen.number) or next(iter(self.looks), None)
-
-
-def _over(baseline: Baseline | None, corrected: Corrected | None) -> Gain | None:
-    """Return what the corrected score and its interval gain over the baseline."""
-    if baseline is None or corrected is None:
-        return None
-    over = (corrected.score, corrected.low, corrected.high)
-    mean, low, high = (score - baseline.score for score in over)
-    return Gain(mean, low, high, corrected=True)
 
 
 def _plain_gain(found: Difference | None) -> Gain | None:
@@ -182,7 +184,6 @@ def study_result(
         defaults=defaults,
         gain=gain,
         baseline=plain,
-        over_baseline=_over(plain, corrected),
         rope=rope,
         rivals=tuple(each for each in compared if each is not None),
         fold_share=fold_share(trials),

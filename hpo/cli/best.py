@@ -228,10 +228,10 @@ def _test_facts(
 
 def _look_words(look: TestLook, result: StudyResult) -> str:
     ours = _is_of_chosen(look, result)
-    by = "" if ours else f", by {_by(look)}, not the one to take"
-    if ours and len(result.looks) > 1:
-        by = f", by {_by(look)}"
-    return f"{_when(look)}{by}"
+    if ours and len(result.looks) == 1:
+        return _when(look)
+    other = "" if ours else ", not the one to take"
+    return f"{_when(look)}, by {_by(look)}{other}"
 
 
 def _is_of_chosen(look: TestLook, result: StudyResult) -> bool:

@@ -148,8 +148,12 @@ def _corrected(facts: StudyFacts, result: StudyResult) -> str:
 def _apart(n: int) -> str:
     if n == 0:
         return ""
-    trials = "1 trial" if n == 1 else f"{n} trials"
-    return f" Without {trials} whose stored predictions do not give the stored scores."
+    whose = "whose stored predictions do not give the stored scores"
+    return f" Without {_n_trials(n)} {whose}."
+
+
+def _n_trials(n: int) -> str:
+    return "1 trial" if n == 1 else f"{n} trials"
 
 
 def _nested(facts: StudyFacts) -> list[tuple[str, str]]:
@@ -180,10 +184,9 @@ def _tested(facts: StudyFacts, result: StudyResult) -> str:
             f"Not looked at yet: {facts.rows.n_test} rows have been held out from the "
             f"start. Look once, when the search is over: {command}"
         )
-    at = f" on {look.looked_at:%Y-%m-%d %H:%M} UTC" if look.looked_at else ""
     words = (
         f"{units.text(look.score)} on {len(look.y)} rows that were held out from the "
-        f"start, by trial {look.number}, refitted on all other rows{at}."
+        f"start, by trial {look.number}, refitted on all other rows{_at(look)}."
     )
     if len(result.looks) > 1:
         listed = "; ".join(_look(facts, each) for each in result.looks)
@@ -192,13 +195,15 @@ def _tested(facts: StudyFacts, result: StudyResult) -> str:
 
 
 def _look(facts: StudyFacts, look: TestLook) -> str:
-    at = f" on {look.looked_at:%Y-%m-%d %H:%M} UTC" if look.looked_at else ""
     manual = "" if look.kind == SEARCH else "manual "
-    trials = "1 trial" if look.n_trials == 1 else f"{look.n_trials} trials"
     return (
-        f"{facts.units.text(look.score)} by {manual}trial {look.number}{at}, after "
-        f"{trials}"
+        f"{facts.units.text(look.score)} by {manual}trial {look.number}{_at(look)}, "
+        f"after {_n_trials(look.n_trials)}"
     )
+
+
+def _at(look: TestLook) -> str:
+    return f" on {look.looked_at:%Y-%m-%d %H:%M} UTC" if look.looked_at else ""
 
 
 def _gain(facts: StudyFacts, result: StudyResult) -> str:

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from hpo.engines.engine import (
@@ -241,7 +241,7 @@ class StudyLoop:
             )
         )
         self._uncommitted = []
-        progress = replace(self._progress(finished), lost=lost)
+        progress = self._progress(finished, lost)
         for observe in self._observers:
             observe(progress)
 
@@ -288,7 +288,9 @@ class StudyLoop:
         self._ready.extendleft(reversed(by_trial(group) if last else [group]))
         return []
 
-    def _progress(self, finished: Sequence[Trial]) -> Progress:
+    def _progress(
+        self, finished: Sequence[Trial], lost: Sequence[tuple[int, int, str]]
+    ) -> Progress:
         ledger, budget = self._ledger, self._budget.trials
         if budget is None and hasattr(self._strategy, "size"):
             budget = self._strategy.size
@@ -303,6 +305,7 @@ class StudyLoop:
             active_seconds=self._clock.seconds,
             eta_seconds=self._eta(budget),
             finished=finished,
+            lost=lost,
         )
 
     def _eta(self, budget: int | None) -> float | None:

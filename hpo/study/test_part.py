@@ -154,10 +154,10 @@ def known_look(
 
 
 def _refusal(name: str, looks: Sequence[TestLook], trial: Trial) -> str:
-    times = "already" if len(looks) == 1 else f"{len(looks)} times, first"
+    times = "already:" if len(looks) == 1 else f"{len(looks)} times, first"
     return (
-        f"the test part of study {name!r} has been looked at {times}"
-        f"{':' if len(looks) == 1 else ''} {_words(looks[0])}. "
+        f"the test part of study {name!r} has been looked at {times} "
+        f"{_words(looks[0])}. "
         f"Scoring trial {trial.number} there too costs credibility, as whoever looks "
         "several times can choose by what he saw; keep that score, or say that you "
         "want to look again (--again, or again=True), which is noted down"
