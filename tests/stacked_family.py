@@ -22,6 +22,7 @@ class StackedLinear:
     name = "stacked-linear"
     group_limit = 40
     group_matters = True
+    whole_trials = False
     takes_arrays = False
     keeps: frozenset[str] = frozenset()
 

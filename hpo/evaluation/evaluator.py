@@ -20,7 +20,7 @@ from hpo.evaluation.objective import ObjectiveRunner
 from hpo.evaluation.plan import Group, Pair, Plan
 from hpo.evaluation.sharing import FoldFiles, SharedPlan
 from hpo.models import get_family
-from hpo.models.family import Family, FitRequest, Fitted
+from hpo.models.family import Family, FitRequest, Fitted, HandedBack
 from hpo.models.preparation import Surroundings, TargetScaler, sample_weight
 from hpo.records import FoldResult
 from hpo.seeds import derived_seed
@@ -72,7 +72,10 @@ class Evaluator:
         )
 
     def run(self, group: Group) -> list[tuple[int, FoldResult]]:
-        """Train and score every pair of ``group``; a failed pair is a failed result."""
+        """Train and score the pairs of ``group``; a failed pair is a failed result.
+
+        Pairs that the family hands back have no result.
+        """
         ready: dict[int, _Ready] = {}
         results: dict[int, FoldResult] = {}
         for index, pair in enumerate(group):
@@ -82,8 +85,9 @@ class Evaluator:
                 results[index] = failed_result(pair, error)
         requests = [self._request(group[i], parts) for i, parts in ready.items()]
         for index, fitted in zip(ready, self._fit(requests), strict=True):
-            results[index] = self._result(group[index], ready[index], fitted)
-        return [(pair.number, results[index]) for index, pair in enumerate(group)]
+            if not isinstance(fitted, HandedBack):
+                results[index] = self._result(group[index], ready[index], fitted)
+        return [(group[index].number, results[index]) for index in sorted(results)]
 
     def _make_ready(self, pair: Pair) -> _Ready:
         around = Surroundings.of(self._family, pair.params, self._plan.data.task)

@@ -15,6 +15,7 @@ from hpo.models import builder_keras, builder_sklearn
 from hpo.models.builder_code import BuilderCode, kind_of
 from hpo.models.builder_info import DataInfo
 from hpo.models.builder_keras import COURSE, OPTIMIZER
+from hpo.models.builder_training import fit_each
 from hpo.models.checks import pipeline_problems, wrong_values
 from hpo.models.family import FitRequest, Fitted
 from hpo.models.vocabulary import ENTRIES, KERAS, PIPELINE, pipeline_defaults
@@ -42,6 +43,7 @@ class Builder:
 
     group_limit = 1
     group_matters = False
+    whole_trials = True
     takes_arrays = True
     keeps: frozenset[str] = frozenset()
 
@@ -80,7 +82,7 @@ class Builder:
 
     def fit_group(self, requests: Sequence[FitRequest]) -> list[Fitted | Exception]:
         with LOCK:
-            return builder_keras.fit_each(self._begin, requests)
+            return fit_each(self._begin, requests)
 
     def _begin(self, request: FitRequest) -> builder_keras.Training | Fitted:
         """Build a model; train it if that needs no Keras."""

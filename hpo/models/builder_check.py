@@ -7,6 +7,7 @@ child: a request in JSON on stdin, the description in JSON on what was stdout.
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -21,10 +22,12 @@ from hpo.models import builder_keras, builder_sklearn
 from hpo.models.builder import SEED
 from hpo.models.builder_code import BuilderCode, kind_of
 from hpo.models.builder_info import DataInfo, ReadParams
+from hpo.models.builder_keras import Course
 from hpo.models.builder_network import PROBED_ROWS, Network, examine
+from hpo.models.builder_training import SCAN, SINGLE
 from hpo.models.family import FitRequest
 from hpo.models.keras_tuner_code import HypermodelCode
-from hpo.models.traced_choice import why_fit
+from hpo.models.traced_choice import n_trainable, why_fit
 from hpo.models.vocabulary import PIPELINE
 from hpo.records import Params
 from hpo.user_code import KERAS_TUNER, Home
@@ -43,6 +46,7 @@ def describe_model(
     params: Params,
     info: DataInfo,
     *,
+    whole_trials: bool = False,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> dict[str, Any]:
     """Build a model once, in a child process, and say what it is.
@@ -52,6 +56,7 @@ def describe_model(
         home: Where the module may be found.
         params: Of one trial.
         info: Of the data; ``feature_shape`` is that of prepared rows.
+        whole_trials: Whether the study gives the folds of a trial together.
         timeout_seconds: How long the builder may take, imports included.
 
     Returns:
@@ -67,6 +72,7 @@ def describe_model(
         "allowed": list(home.allowed),
         "params": dict(params),
         "info": asdict(info),
+        "whole_trials": whole_trials,
     }
     try:
         done = subprocess.run(
@@ -90,7 +96,7 @@ def describe_model(
 
 
 def describe_here(
-    name: str, home: Home, params: Params, info: DataInfo
+    name: str, home: Home, params: Params, info: DataInfo, *, whole_trials: bool = False
 ) -> dict[str, Any]:
     """Build a model once in this process; see `describe_model`."""
     hypermodel = library_of(name) == KERAS_TUNER
@@ -104,9 +110,10 @@ def describe_here(
         if found["kind"] == "keras":
             read |= _read_by_training(built, params)
             network = _network(built, code, params, info)
-            found |= _of_network(network) | {
-                "training": _training(network, name, code, params, info)
-            }
+            training = _training(network, name, code, params, info)
+            if training == SCAN:
+                training = _scan(network.model, params, info, whole_trials)
+            found |= _of_network(network) | {"training": training}
         else:
             builder_sklearn.check(built, name, info)
             found["layers"] = list(_steps(built))
@@ -164,7 +171,7 @@ def _noise(info: DataInfo) -> tuple[NDArray[Any], NDArray[Any]]:
 def _of_network(network: Network) -> dict[str, Any]:
     model = network.model
     return {
-        "n_parameters": builder_keras.n_trainable(model),
+        "n_parameters": n_trainable(model),
         "output_shape": [None, network.n_units],
         "layers": [_layer(layer) for layer in model.layers[:MAX_LAYERS]],
     }
@@ -186,8 +193,17 @@ def _training(
     if why is None:
         why = _tried(name, code, params, info)
     if not why:
-        return "a whole epoch per compiled call (scan)"
+        return SCAN
     return f"one by one by Keras' own fit ({why})"
+
+
+def _scan(model: Any, params: Params, info: DataInfo, whole_trials: bool) -> str:
+    """Say whether the folds of a model in a compiled program share its steps."""
+    n_bytes = 4 * info.n_rows * math.prod(info.feature_shape)
+    why = builder_keras.why_alone(model, Course.of(params), n_bytes)
+    if why is None and whole_trials:
+        return "the folds of a trial together in one program (stacked)"
+    return f"a whole epoch per compiled call (scan: {why or SINGLE})"
 
 
 def _tried(name: str, code: BuilderCode, params: Params, info: DataInfo) -> str:
@@ -230,6 +246,7 @@ def main() -> None:
         Home(Path(request["folder"]), tuple(request["allowed"])),
         request["params"],
         DataInfo(**info),
+        whole_trials=request["whole_trials"],
     )
     with os.fdopen(answer, "w") as out:
         json.dump(found, out)

@@ -1,18 +1,17 @@
-"""Training of Keras models that a builder returned.
+"""Keras models that a builder returned, made ready for training.
 
 It owns loss and optimizer of a model that has none, which rows a network trains on and
-which ones early stopping watches, and how each network is trained: in a compiled
-program (`hpo.models.traced_fit`) where that is known to be what ``fit`` does, else by
-Keras' own ``fit``. What the model itself says stands.
+which ones early stopping watches. What the model itself says stands. How networks are
+trained is for `hpo.models.builder_training`.
 """
 
 from __future__ import annotations
 
-import math
 import sys
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import TrialError
@@ -21,11 +20,10 @@ from hpo.models.builder_code import BuilderCode
 from hpo.models.builder_info import DataInfo
 from hpo.models.builder_network import Network, examine, labels_for, loss_for
 from hpo.models.builder_progress import METRIC, Progress
-from hpo.models.family import FitRequest, Fitted, one_by_one
+from hpo.models.family import FitRequest, Fitted
 from hpo.models.keras_runtime import prepare
-from hpo.models.stopping import inner_split, lacks_memory, require_finite
-from hpo.models.traced_fit import Run, n_rows, train
-from hpo.models.traced_program import Programs
+from hpo.models.stopping import inner_split
+from hpo.models.traced_fit import Run
 from hpo.models.traced_step import Batch
 from hpo.models.vocabulary import ENTRIES, KERAS
 from hpo.records import Params, ParamValue, params_key
@@ -50,9 +48,9 @@ OPTIMIZER = (
 )
 """Hyperparameters of a Keras model that comes without an optimizer."""
 
-PROGRAMS = Programs()
-SCAN = "scan"
-"""One network after the other, in a compiled program."""
+
+STACKED_BYTES = 64 * 2**20
+"""Rows of one fold, which a stack has in memory once for each."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ class Training:
         self.course = Course.of(self.request.params)
         with self.code.worded(" in training"):
             self.data, self.watched = rows_of(self)
-        self.batch_size = min(self.course.batch_size, n_rows(self.data))
+        self.batch_size = min(self.course.batch_size, self.data.n_rows)
         self.progress = Progress(self.course.patience)
 
     @property
@@ -110,8 +108,18 @@ class Training:
         built_from = (self.code, params_key(self.request.params), facts)
         return traced_choice.key_of(self.network.model, self.data, built_from)
 
+    @property
+    def why_alone(self) -> str | None:
+        """Why it is not to be stacked with other folds; None if it may be."""
+        n_bytes = 4 * self.request.X.size  # as float32
+        return why_alone(self.network.model, self.course, n_bytes)
+
+    @cached_property
     def run(self) -> Run:
-        """Return it as a compiled program takes it."""
+        """What a compiled program takes.
+
+        Asked for right after the build, since it draws what ``fit`` would draw then.
+        """
         return Run(
             self.network.model,
             self.data,
@@ -125,105 +133,39 @@ class Training:
         """Say what trains it: packages with their versions, and in what way."""
         return f"{prepare()} {kind}"
 
-    def fitted(self, kind: str) -> Fitted:
-        """Return the network, trained now."""
+    def fitted(self, kind: str, seconds: float | None = None) -> Fitted:
+        """Return the network, trained now.
+
+        Args:
+            kind: What trained it.
+            seconds: How long that took; None for all since it was begun.
+        """
+        if seconds is None:
+            seconds = time.perf_counter() - self.started
         return Fitted(
             model=self.network,
-            fit_seconds=time.perf_counter() - self.started,
+            fit_seconds=seconds,
             n_epochs=self.progress.n_epochs,
             best_epoch=self.progress.best_epoch,
-            n_parameters=n_trainable(self.network.model),
+            n_parameters=traced_choice.n_trainable(self.network.model),
             curves=self.progress.curves,
             engine=self.engine(kind),
         )
 
 
-def fit_each(
-    begin: Callable[[FitRequest], Training | Fitted], requests: Sequence[FitRequest]
-) -> list[Fitted | Exception]:
-    """Train a network for each request, one after the other.
+def why_alone(model: Any, course: Course, n_bytes: int) -> str | None:
+    """Say why a network is not to be stacked with other folds; None if it may be.
 
     Args:
-        begin: Builds a network; a fitted one is a result already. It gives an equal one
-            when it is called again.
-        requests: In any order.
-
-    Returns:
-        For each request the trained network, the same bits for the same requests on one
-        thread, or why there is none: `TrialError` if the model does not fit the task,
-        its loss became NaN or infinite, or its training fails.
+        model: Compiled; see `hpo.models.traced_choice.why_alone`.
+        course: How it is trained.
+        n_bytes: What its rows take.
     """
-
-    def fit(request: FitRequest) -> Fitted:
-        begun = begin(request)
-        return begun if isinstance(begun, Fitted) else _train(begun, begin)
-
-    return one_by_one(fit, requests)
-
-
-def _train(
-    training: Training, begin: Callable[[FitRequest], Training | Fitted]
-) -> Fitted:
-    """Train one network, in a program if it has one."""
-    reason = traced_choice.why_fit(training.network.model)
-    if reason is not None:
-        return _fit(training, reason)
-    key = training.key
-    reason = PROGRAMS.why_not(key)
-    if reason is None:
-        try:
-            run = training.run()
-            train(PROGRAMS.get(key, run.model, run.data), run)
-        except TrialError as error:
-            error.engine = training.engine(SCAN)
-            raise
-        except Exception as error:  # whatever the model does inside of a trace
-            if lacks_memory(error):
-                raise  # of this trial, not of its program
-            reason = PROGRAMS.refuse(key, error)
-            training = _again(training, begin)
-        else:
-            return training.fitted(SCAN)
-    return _fit(training, reason)
-
-
-def _again(
-    training: Training, begin: Callable[[FitRequest], Training | Fitted]
-) -> Training:
-    """Build a network anew; what was tried with it has changed it."""
-    fresh = begin(training.request)
-    assert isinstance(fresh, Training)
-    fresh.started = training.started
-    return fresh
-
-
-def _fit(training: Training, reason: str) -> Fitted:
-    """Train one network by Keras' own ``fit``."""
-    kind = f"fit: {reason}"
-    try:
-        _run_fit(training)
-    except TrialError as error:
-        error.engine = training.engine(kind)
-        raise
-    return training.fitted(kind)
-
-
-def _run_fit(training: Training) -> None:
-    watcher = make_watcher(training.progress)
-    data, watched = training.data, training.watched
-    with training.code.worded(" in training"):
-        training.network.model.fit(
-            data.x,
-            data.y,
-            sample_weight=data.weight,
-            batch_size=training.batch_size,
-            epochs=training.course.epochs,
-            validation_data=None if watched is None else (watched.x, watched.y),
-            callbacks=[watcher],
-            shuffle=True,
-            verbose=0,
-        )
-        watcher.finish()
+    if course.patience is not None:
+        return "early stopping ends its folds apart"
+    if n_bytes > STACKED_BYTES:
+        return "the rows of all folds fill memory"
+    return traced_choice.why_alone(model)
 
 
 def prepared(
@@ -272,11 +214,6 @@ def options_of(optimizer: str) -> tuple[str, ...]:
     return tuple(name for name in OPTIMIZER if optimizer in ENTRIES[name].optimizers)
 
 
-def n_trainable(model: Any) -> int:
-    """Count the numbers that training changes."""
-    return sum(math.prod(v.shape) for v in model.trainable_variables)
-
-
 def make_room() -> None:
     """Let go of what Keras keeps of earlier models, if it is there at all."""
     keras = sys.modules.get("keras")
@@ -298,41 +235,6 @@ def rows_of(training: Training) -> tuple[Batch, Batch | None]:
         return given(slice(None), weights), None
     rows, held = inner_split(request.y, request.task, network.info.seed)
     return given(rows, weights), given(held)
-
-
-def make_watcher(progress: Progress) -> Any:
-    """Return the callback that keeps curves and best weights, and ends a training.
-
-    Args:
-        progress: Is told of every epoch.
-    """
-    import keras
-    import numpy as np
-
-    class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
-        """Stops by the rule of every family, and at once if the loss is no number."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self._best: list[NDArray[Any]] = []
-
-        def on_epoch_end(
-            self, epoch: int, logs: dict[str, float] | None = None
-        ) -> None:
-            if progress.see(epoch + 1, logs or {}):
-                self._best = self.model.get_weights()
-            if progress.stops_after(epoch + 1):
-                self.model.stop_training = True
-
-        def finish(self) -> None:
-            """Go back to the best weights; refuse weights that are no numbers."""
-            if self._best:
-                self.model.set_weights(self._best)
-            weights = self.model.get_weights()
-            if not all(np.isfinite(w).all() for w in weights if w.dtype.kind == "f"):
-                require_finite(math.nan, progress.n_epochs, "weight")
-
-    return Watcher()
 
 
 def _value(params: Params, name: str) -> ParamValue:

@@ -69,6 +69,10 @@ class Fitted:
     engine: str = ""
 
 
+class HandedBack(Exception):  # noqa: N818 - it is none
+    """A request that a family gives back, to be trained by itself: no failure."""
+
+
 class Family(Protocol):
     """A family of models.
 
@@ -76,6 +80,8 @@ class Family(Protocol):
     of `fit_group` may train, and 1 means that the family does not train groups;
     ``group_matters`` says whether the last bits of a network's weights may depend on
     the group it is trained in;
+    ``whole_trials`` says whether a family that trains no groups is given the folds of a
+    trial together all the same, where nothing is lost by it, to stack them if it can;
     ``takes_arrays`` says whether rows may have more than one axis, as images have: for
     other families they are flattened. ``keeps`` are names out of
     `hpo.models.vocabulary.PIPELINE` that are hyperparameters of the model itself here;
@@ -85,6 +91,7 @@ class Family(Protocol):
     name: str
     group_limit: int
     group_matters: bool
+    whole_trials: bool
     takes_arrays: bool
 
     @property
@@ -115,7 +122,8 @@ class Family(Protocol):
 
         A network that fails gives its exception (`hpo.errors.TrialError` where the kind
         is known) and leaves its neighbours untouched. Results are in the order of
-        requests.
+        requests. A family that is given whole trials may train the first network only,
+        and give `HandedBack` for the others, so that other workers can have them.
         """
 
 

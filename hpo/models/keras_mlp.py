@@ -56,6 +56,7 @@ class KerasMlp:
 
     name = vocabulary.KERAS
     group_limit = GROUP_LIMIT
+    whole_trials = False
     takes_arrays = False
     keeps: frozenset[str] = frozenset()
 

@@ -13,6 +13,7 @@ from hpo.errors import Problem, TrialError, near_match
 from hpo.models import builder_keras
 from hpo.models.builder import LOCK, wrong_settings
 from hpo.models.builder_info import DataInfo
+from hpo.models.builder_training import fit_each
 from hpo.models.checks import pipeline_problems
 from hpo.models.family import FitRequest, Fitted
 from hpo.models.keras_tuner_code import HypermodelCode
@@ -40,6 +41,7 @@ class KerasTunerFamily:
 
     group_limit = 1
     group_matters = False
+    whole_trials = True
     takes_arrays = True
     keeps: frozenset[str] = frozenset()
 
@@ -94,7 +96,7 @@ class KerasTunerFamily:
 
     def fit_group(self, requests: Sequence[FitRequest]) -> list[Fitted | Exception]:
         with LOCK:
-            return builder_keras.fit_each(self._begin, requests)
+            return fit_each(self._begin, requests)
 
     def _begin(self, request: FitRequest) -> builder_keras.Training | Fitted:
         """Build a model; train it if the hypermodel has a fit of its own."""

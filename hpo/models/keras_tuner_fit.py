@@ -16,16 +16,16 @@ from hpo.models.builder_info import DataInfo
 from hpo.models.builder_keras import (
     Course,
     free_optimizer,
-    make_watcher,
-    n_trainable,
 )
 from hpo.models.builder_network import Network, examine, labels_for
 from hpo.models.builder_progress import Progress
+from hpo.models.builder_training import make_watcher
 from hpo.models.family import FitRequest, Fitted
 from hpo.models.keras_runtime import prepare
 from hpo.models.keras_tuner_code import HypermodelCode
 from hpo.models.keras_tuner_probe import N_ROWS, accepted, try_out
 from hpo.models.stopping import inner_split
+from hpo.models.traced_choice import n_trainable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -26,6 +26,7 @@ class ObjectiveFamily:
 
     group_limit = 1
     group_matters = False
+    whole_trials = False
     takes_arrays = True
     keeps = frozenset(PIPELINE)
 

@@ -42,6 +42,7 @@ class SklearnEstimator:
 
     group_limit = 1
     group_matters = False
+    whole_trials = False
     takes_arrays = False
 
     def __init__(self, name: str) -> None:

@@ -52,6 +52,7 @@ class SklearnMlp:
     name = vocabulary.SKLEARN
     group_limit = 1
     group_matters = False
+    whole_trials = False
     takes_arrays = False
     keeps: frozenset[str] = frozenset()
 

@@ -6,6 +6,7 @@ Everything is read from the model that was built. It compiles and trains nothing
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Hashable, Iterator
 from typing import Any
 
@@ -26,6 +27,40 @@ OWN_METHODS = (
     "stateless_call",
 )
 """Methods of a model that ``fit`` would call; a program has Keras' own in it."""
+
+STACKED_LAYERS = (
+    "Sequential",
+    "Functional",
+    "InputLayer",
+    "Dense",
+    "Embedding",
+    "Activation",
+    "ReLU",
+    "LeakyReLU",
+    "ELU",
+    "PReLU",
+    "Softmax",
+    "Dropout",
+    "GaussianNoise",
+    "BatchNormalization",
+    "LayerNormalization",
+    "UnitNormalization",
+    "Flatten",
+    "GlobalAveragePooling1D",
+    "GlobalMaxPooling1D",
+    "Reshape",
+    "Rescaling",
+    "Add",
+    "Average",
+    "Concatenate",
+    "Maximum",
+    "Multiply",
+    "Subtract",
+)
+"""Layers of networks that gain by being stacked."""
+
+STACKED_WEIGHTS = 60_000
+"""Networks with more of them gain nothing: each step has work enough as it is."""
 
 NO_SETTINGS = (
     "_tracker",
@@ -52,6 +87,31 @@ def why_fit(model: Any) -> str | None:
     if any(getattr(layer, "stateful", False) for layer in model._flatten_layers()):
         return "stateful layer"
     return _why_not_optimizer(model.optimizer)
+
+
+def why_alone(model: Any) -> str | None:
+    """Say why a model is not stacked with equal ones; None if it may be.
+
+    Convolutions gain by it on small images and lose on large ones, and recurrent layers
+    take long to compile, so neither is stacked; see `benchmarks/keras_cv/builders.py`
+    for what dense networks gain.
+
+    Args:
+        model: Compiled, and one that `why_fit` does not object to.
+    """
+    for layer in model._flatten_layers():
+        if _is_users(type(layer)):
+            return f"{type(layer).__name__} is a layer of your own"
+        if type(layer).__name__ not in STACKED_LAYERS:
+            return f"{type(layer).__name__} layers are not stacked"
+    if n_trainable(model) > STACKED_WEIGHTS:
+        return "large networks gain nothing in a stack"
+    return None
+
+
+def n_trainable(model: Any) -> int:
+    """Count the numbers that training changes."""
+    return sum(math.prod(v.shape) for v in model.trainable_variables)
 
 
 def own_method(model: Any) -> str | None:

@@ -45,7 +45,7 @@ class Run:
     orders: Iterator[NDArray[Any]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.orders = backend_module().orders(n_rows(self.data), self.epochs)
+        self.orders = backend_module().orders(self.data.n_rows, self.epochs)
 
     def end(self, state: State) -> None:
         """Give the model its weights.
@@ -92,8 +92,3 @@ def train(program: Program, run: Run) -> None:
         if run.progress.stops_after(epoch):
             break
     run.end(state if best is None else best)
-
-
-def n_rows(data: Batch) -> int:
-    """Count rows."""
-    return len(data.x[0] if isinstance(data.x, list) else data.x)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hpo.models.jax_jitted import Jitted
-from hpo.models.traced_step import Batch, State, Step
+from hpo.models.traced_step import Batch, Segment, State, Step
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,6 +78,64 @@ class Epochs:
             rows = order[n_full:]
             state, metrics = self._rest[name](state, metrics, data, rows)
         return state, self._results(metrics)
+
+
+class Stack:
+    """Compiled steps of several networks; see `hpo.models.traced_tensorflow.Stack`."""
+
+    def __init__(self, step: Step, batch: Batch, size: int) -> None:
+        import jax
+
+        del batch  # JAX sees what it is called with
+        self._step, self._size = step, size
+        self._full = Jitted(jax.vmap(partial(_scanned, step.train)))
+        self._rest = Jitted(jax.vmap(partial(_stepped, step.train)))
+        self._results = jax.jit(jax.vmap(step.results))
+        self._chosen = jax.jit(_chosen)
+
+    def train(
+        self, state: State, data: Batch, segments: list[Segment], batch_size: int
+    ) -> tuple[State, dict[str, Any]]:
+        """Train all networks for one epoch."""
+        import jax.numpy as jnp
+        import numpy as np
+
+        metrics = tuple(
+            jnp.asarray(np.stack([value] * self._size))
+            for value in self._step.fresh_metrics
+        )
+        for rows, trained in segments:
+            before = state, metrics
+            state, metrics = self._steps(*before, data, rows, batch_size)
+            if not trained.all():
+                state, metrics = self._chosen(trained, (state, metrics), before)
+        return state, self._results(metrics)
+
+    def _steps(
+        self, state: State, metrics: Any, data: Batch, rows: Any, batch_size: int
+    ) -> Any:
+        import jax.numpy as jnp
+
+        full = rows.shape[1] // batch_size * batch_size
+        few = full <= FEW * batch_size
+        if not few:
+            whole = jnp.asarray(rows[:, :full].reshape(self._size, -1, batch_size))
+            state, metrics = self._full(state, metrics, data, whole)
+        for start in range(0 if few else full, rows.shape[1], batch_size):
+            part = jnp.asarray(rows[:, start : start + batch_size])
+            state, metrics = self._rest(state, metrics, data, part)
+        return state, metrics
+
+
+def _chosen(trained: Any, new: Any, old: Any) -> Any:
+    """Take some networks from one stack and the others from another."""
+    import jax
+
+    def choose(new: Any, old: Any) -> Any:
+        mask = trained.reshape((-1, *[1] * (new.ndim - 1)))
+        return jax.numpy.where(mask, new, old)
+
+    return jax.tree.map(choose, new, old)
 
 
 def differentiate(loss: Callable[..., Any], variables: Any) -> tuple[Any, Any]:

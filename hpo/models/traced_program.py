@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import gc
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from hpo.models.builder_code import one_line
+from hpo.models.traced_group import member, segments, stacked_rows, stacked_states
 from hpo.models.traced_step import Batch, State
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ MAX_PROGRAMS = 16
 
 MAX_REFUSALS = 1024
 CHECKED_STEPS = 3
+CHECKED_ROWS = 8
 CHECKED_RATE = 1e-3
 TOLERANCE = 1e-5
 UPDATE_TOLERANCE = 1e-2
@@ -52,14 +54,21 @@ class Program:
     def __init__(self, model: Any, batch: Batch) -> None:
         self.backend = backend_module()
         # A few rows tell types and shapes: a program outlives the data.
-        few = Batch(*(_rows_of(part, slice(0, 2)) for part in batch))
-        self.epochs = self.backend.Epochs(model, few)
-        self._is_checked = False
+        self._few = batch.take(slice(0, 2))
+        self.epochs = self.backend.Epochs(model, self._few)
+        self._stacks: dict[int, Any] = {}
+        self._checked: set[int] = set()
 
     def start(self, model: Any) -> State:
         """Return the state that a new model starts from, arrays."""
         state: State = self.epochs.step.state_of(model)
         return state
+
+    def stack(self, size: int) -> Any:
+        """Return what trains ``size`` networks at once, made when first asked for."""
+        if size not in self._stacks:
+            self._stacks[size] = self.backend.Stack(self.epochs.step, self._few, size)
+        return self._stacks[size]
 
     def check(
         self, model: Any, data: Batch, order: NDArray[Any], batch_size: int
@@ -78,33 +87,61 @@ class Program:
         Raises:
             NotTraceableError: The weights differ.
         """
-        if self._is_checked:
+        if 1 in self._checked:
             return
-        order = order[: CHECKED_STEPS * batch_size]
+        size = _checked_size([order], batch_size)
+        (few,), (start,) = self._tried([model], [order], size)
         device = self.backend.on_device
-        _calm(model.optimizer)
-        start = self.start(model)
         state, logs = self.epochs.train(
-            device(start),
-            self.backend.rows_on_device(data),
-            device(order),
-            batch_size,
+            device(start), self.backend.rows_on_device(data), device(few), size
         )
-        model.run_eagerly = self.backend.EAGER_IS_FASTER
-        loss = 0.0
-        try:
-            for first in range(0, len(order), batch_size):
-                rows = order[first : first + batch_size]
-                x, y, weight = (_rows_of(part, rows) for part in data)
-                model.reset_metrics()
-                seen = model.train_on_batch(x, y, weight, return_dict=True)
-                loss += float(seen["loss"]) * len(rows) / len(order)
-        finally:
-            model.run_eagerly = False
-            model.train_function = None
-        if not _near(loss, float(logs["loss"])) or not _all_alike(model, start, state):
-            raise NotTraceableError("self-check: weights differ from those of fit")
-        self._is_checked = True
+        compare(model, data.take(few), size, start, state, logs)
+        self._checked.add(1)
+
+    def check_stack(
+        self,
+        models: Sequence[Any],
+        data: Sequence[Batch],
+        orders: Sequence[NDArray[Any]],
+        batch_size: int,
+    ) -> None:
+        """Do the same for the last network of a stack; see `check`.
+
+        It is the one that shows if all of them had what belongs to the first.
+
+        Args:
+            models: New ones; the last one's weights are others afterwards.
+            data: Rows of each.
+            orders: Positions of rows of each.
+            batch_size: Rows of one update.
+
+        Raises:
+            NotTraceableError: The weights differ.
+        """
+        if len(models) in self._checked:
+            return
+        size = _checked_size(orders, batch_size)
+        orders, starts = self._tried(models, orders, size)
+        device = self.backend.on_device
+        state, logs = self.stack(len(models)).train(
+            device(stacked_states(starts)),
+            device(stacked_rows(data)),
+            segments(orders, size),
+            size,
+        )
+        seen = {name: values[-1] for name, values in logs.items()}
+        rows, found = data[-1].take(orders[-1]), member(state, -1)
+        compare(models[-1], rows, size, starts[-1], found, seen)
+        self._checked.add(len(models))
+
+    def _tried(
+        self, models: Sequence[Any], orders: Sequence[NDArray[Any]], batch_size: int
+    ) -> tuple[list[NDArray[Any]], list[State]]:
+        """Return the first few rows of each order, and the states to start from."""
+        for model in models:
+            _calm(model.optimizer)
+        few = [order[: CHECKED_STEPS * batch_size] for order in orders]
+        return few, [self.start(model) for model in models]
 
 
 class Programs:
@@ -163,16 +200,50 @@ def backend_module() -> ModuleType:
     return traced_tensorflow
 
 
+def _checked_size(orders: Sequence[NDArray[Any]], batch_size: int) -> int:
+    """Return the rows of a step of the check: what an epoch leaves over, if enough.
+
+    What is compiled for it has a use afterwards.
+    """
+    left = min(len(order) % batch_size for order in orders)
+    return left if left >= CHECKED_ROWS else batch_size
+
+
+def compare(
+    model: Any, rows: Batch, batch_size: int, start: State, state: State, logs: Any
+) -> None:
+    """Train a model by ``train_on_batch`` and compare it with one trained here.
+
+    Args:
+        model: In its ``start``.
+        rows: To train on, in order.
+        batch_size: Rows of one update.
+        start: Where both begin.
+        state: Where the other one is.
+        logs: What is known of its training.
+
+    Raises:
+        NotTraceableError: The two differ.
+    """
+    model.run_eagerly = backend_module().EAGER_IS_FASTER
+    loss = 0.0
+    try:
+        for first in range(0, rows.n_rows, batch_size):
+            part = rows.take(slice(first, first + batch_size))
+            model.reset_metrics()
+            seen = model.train_on_batch(*part, return_dict=True)
+            loss += float(seen["loss"]) * part.n_rows / rows.n_rows
+    finally:
+        model.run_eagerly = False
+        model.train_function = None
+    if not _near(loss, float(logs["loss"])) or not _all_alike(model, start, state):
+        raise NotTraceableError("self-check: weights differ from those of fit")
+
+
 def _why(error: Exception) -> str:
     """Return why a model has no program, on one line."""
     said = one_line(str(error))
     return said if isinstance(error, NotTraceableError) else f"cannot be traced: {said}"
-
-
-def _rows_of(part: Any, rows: NDArray[Any] | slice) -> Any:
-    if part is None:
-        return None
-    return [end[rows] for end in part] if isinstance(part, list) else part[rows]
 
 
 def _arrays(tensors: Any) -> list[Any]:

@@ -11,9 +11,12 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hpo.models.traced_optimizer import functional
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class State(NamedTuple):
@@ -42,6 +45,35 @@ class Batch(NamedTuple):
     x: Any
     y: Any
     weight: Any = None
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return len(self.x[0] if isinstance(self.x, list) else self.x)
+
+    def take(self, rows: NDArray[Any] | slice) -> Batch:
+        """Return some of the rows, of arrays."""
+
+        def taken(part: Any) -> Any:
+            if isinstance(part, list):
+                return [end[rows] for end in part]
+            return None if part is None else part[rows]
+
+        return Batch(*map(taken, self))
+
+
+class Segment(NamedTuple):
+    """Steps of several networks at once, some of which are not to take them.
+
+    Args:
+        rows: Positions of rows of each network in the order to train them, shape
+            (networks, n), int64; the last batch has what is left of them.
+        trained: Which networks take the steps, shape (networks,); the others stay as
+            they are, whatever rows they have here.
+    """
+
+    rows: NDArray[Any]
+    trained: NDArray[Any]
 
 
 class Step:

@@ -6,10 +6,12 @@ Every function here takes and returns tensors.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
-from hpo.models.traced_step import Batch, State, Step
+from hpo.models.traced_random import draw_without_loops
+from hpo.models.traced_step import Batch, Segment, State, Step
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -131,6 +133,119 @@ class Epochs:
         return state, self.step.results(metrics)
 
 
+class Stack:
+    """Compiled steps of several networks, all of which take each step at once.
+
+    Args:
+        step: Of one of them.
+        batch: A few rows of a network, arrays; see `Epochs`.
+        size: How many networks.
+    """
+
+    def __init__(self, step: Step, batch: Batch, size: int) -> None:
+        self._step, self._batch, self._size = step, batch, size
+        self._run: Callable[..., Any] | None = None
+
+    def train(
+        self, state: State, data: Batch, segments: list[Segment], batch_size: int
+    ) -> tuple[State, dict[str, Any]]:
+        """Train all networks for one epoch.
+
+        Args:
+            state: Of all, stacked along a first axis.
+            data: Rows of each, stacked, on the device.
+            segments: Of the epoch.
+            batch_size: Rows of one update.
+
+        Returns:
+            The new state, and what ``fit`` would report of the epoch, shape (networks,)
+            each.
+        """
+        import tensorflow as tf
+
+        if self._run is None:
+            draw_without_loops()
+            self._run = _traced(self._segment, self._signature())
+        metrics = tuple(
+            tf.stack([value] * self._size) for value in self._step.fresh_metrics
+        )
+        logs: dict[str, Any] = {}
+        for rows, trained in segments:
+            given = (tf.constant(rows), tf.constant(trained), tf.constant(batch_size))
+            state, metrics, logs = self._run(state, metrics, data, *given)
+        return state, logs
+
+    def _signature(self) -> list[Any]:
+        import tensorflow as tf
+
+        def stacked(array: Any) -> Any:
+            return tf.TensorSpec((self._size, *array.shape), array.dtype)
+
+        def of_rows(array: Any) -> Any:
+            return tf.TensorSpec((self._size, None, *array.shape[1:]), array.dtype)
+
+        flat, rebuild = _packed(self._batch)
+        return [
+            tf.nest.map_structure(stacked, self._step.state_of(self._step.model)),
+            tuple(stacked(value) for value in self._step.fresh_metrics),
+            rebuild([of_rows(array) for array in flat]),
+            tf.TensorSpec((self._size, None), tf.int64),
+            tf.TensorSpec((self._size,), tf.bool),
+            tf.TensorSpec((), tf.int32),
+        ]
+
+    def _segment(
+        self,
+        state: State,
+        metrics: Any,
+        data: Batch,
+        rows: Any,
+        trained: Any,
+        batch_size: Any,
+    ) -> tuple[State, Any, dict[str, Any]]:
+        import tensorflow as tf
+
+        end = tf.shape(rows)[1]
+        given, rebuild = _packed((state, metrics))
+        _, rebuild_with_rows = _packed((state, metrics, data))
+
+        def one(tensors: Any) -> Any:
+            stepped = self._step.train(*rebuild_with_rows(tensors))
+            return _packed(stepped)[0]
+
+        def body(at: Any, state: State, metrics: Any) -> tuple[Any, State, Any]:
+            now = rows[:, at : tf.minimum(at + batch_size, end)]
+            batch = _gathered(data, now, batch_dims=1)
+            stepped = _mapped(one, _packed((state, metrics, batch))[0])
+            # What is mapped does not know its size for sure; loops insist on it.
+            forms = [tensor.shape for tensor in given]
+            state, metrics = rebuild(list(map(tf.ensure_shape, stepped, forms)))
+            return at + batch_size, state, metrics
+
+        stepped, _ = _packed(_loop(body, end, state, metrics))
+        state, metrics = rebuild(
+            [
+                tf.where(_aligned(trained, new), new, old)
+                for new, old in zip(stepped, given, strict=True)
+            ]
+        )
+        return state, metrics, _mapped(self._step.results, metrics)
+
+
+def _mapped(function: Callable[..., Any], stacked: Any) -> Any:
+    """Return what a function returns for each network, stacked."""
+    import tensorflow as tf
+
+    return tf.vectorized_map(function, stacked, warn=False)
+
+
+def _aligned(trained: Any, tensor: Any) -> Any:
+    """Give a mask of networks as many axes as a stacked tensor has."""
+    import tensorflow as tf
+
+    return tf.reshape(trained, (-1, *[1] * (len(tensor.shape) - 1)))
+
+
 def on_device(structure: Any) -> Any:
     """Return tensors for the arrays of a structure, None among them."""
     import tensorflow as tf
@@ -196,11 +311,12 @@ def _traced(body: Callable[..., Any], signature: list[Any]) -> Callable[..., Any
     return call
 
 
-def _gathered(data: Batch, rows: Any) -> Batch:
+def _gathered(data: Batch, rows: Any, *, batch_dims: int = 0) -> Batch:
     import tensorflow as tf
 
     flat, rebuild = _packed(data)
-    gathered: Batch = rebuild([tf.gather(tensor, rows) for tensor in flat])
+    take = partial(tf.gather, indices=rows, batch_dims=batch_dims)
+    gathered: Batch = rebuild([take(tensor) for tensor in flat])
     return gathered
 
 

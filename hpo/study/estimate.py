@@ -18,7 +18,12 @@ from hpo.evaluation import Group, Pair
 from hpo.records import FoldResult
 from hpo.study.describe import n_workers, spec_counts
 from hpo.study.prepare import Prepared
-from hpo.study.run import default_jobs, local_engine
+from hpo.study.run import (
+    default_jobs,
+    local_engine,
+    study_strategy,
+    takes_whole_trials,
+)
 from hpo.study.verdict import last_line
 
 AGAIN_BELOW_SECONDS = 20.0
@@ -66,34 +71,38 @@ def estimate(
         EngineError: No worker can be started.
     """
     n_folds = prepared.spec.evaluation.n_folds
-    n_together = min(n_folds, prepared.family.group_limit)
+    family, spec = prepared.family, prepared.spec
+    whole = takes_whole_trials(family, spec, study_strategy(prepared))
+    n_together = n_folds if whole else min(n_folds, family.group_limit)
     group = tuple(Pair(0, fold, prepared.defaults) for fold in range(n_together))
     engine = (make_engine or _one_worker)(prepared)
     try:
         start_seconds, _ = _timed(engine, ())
-        first_seconds, trained_by = _timed(engine, group)
+        first_seconds, done = _timed(engine, group)
+        # A builder's family hands back what it does not stack.
+        group = group[: len(done)]
         # A group's program is made anew for most trials, so the first time is the
         # honest one; a single fold is prepared once and then trained many times.
-        again = n_together == 1 and first_seconds < AGAIN_BELOW_SECONDS
+        again = len(done) == 1 and first_seconds < AGAIN_BELOW_SECONDS
         task_seconds = _timed(engine, group)[0] if again else first_seconds
     finally:
         engine.close()
     prepare_seconds = max(0.0, first_seconds - task_seconds) * n_folds
     once_seconds = data_seconds + start_seconds + prepare_seconds
     n_trials = spec_counts(prepared.spec)[1] or 0
-    n_tasks = n_trials * math.ceil(n_folds / n_together)
+    n_tasks = n_trials * math.ceil(n_folds / len(group))
     usable = default_jobs(prepared.spec.engine.threads)
     n_at_once = min(n_workers(prepared.spec), usable)
     total = once_seconds + math.ceil(n_tasks / n_at_once) * task_seconds
     limit = prepared.spec.search.timeout_seconds
     return Estimate(
-        n_together=n_together,
+        n_together=len(group),
         task_seconds=task_seconds,
         once_seconds=once_seconds,
         n_tasks=n_tasks,
         n_at_once=n_at_once,
         total_seconds=total if limit is None else min(total, once_seconds + limit),
-        engine=trained_by,
+        engine=done[0].engine,
     )
 
 
@@ -104,16 +113,16 @@ def _one_worker(prepared: Prepared) -> Engine:
     return local_engine(replace(prepared, spec=spec))
 
 
-def _timed(engine: Engine, group: Group) -> tuple[float, str]:
-    """Return how long a group takes, and what trained its first network."""
+def _timed(engine: Engine, group: Group) -> tuple[float, list[FoldResult]]:
+    """Return how long a group takes, and what comes of it."""
     started = time.perf_counter()
-    results: list[tuple[int, FoldResult]] = engine.submit(group).result()
+    results = [result for _, result in engine.submit(group).result()]
     seconds = time.perf_counter() - started
-    for _, result in results:
+    for result in results:
         if result.failure is not None:
             raise TrialError(
                 result.failure,
                 "the fold that was to be timed failed with the default params "
                 f"({result.failure}): {last_line(result.error)}",
             )
-    return seconds, results[0][1].engine if results else ""
+    return seconds, results

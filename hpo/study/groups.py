@@ -6,7 +6,7 @@ happened before a restart. That is what makes the trial table the same everywher
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hpo.evaluation import Group, Pair
@@ -34,6 +34,8 @@ class Schedule:
         timed: Whether the study ends by the clock, which should not wait for many
             trials that have begun.
         n_workers: How many groups are trained at once.
+        whole_trials: Whether the folds of a trial are given to a family that trains no
+            groups all the same; it may hand them back.
     """
 
     n_folds: int
@@ -45,6 +47,7 @@ class Schedule:
     group_matters: bool = True
     timed: bool = False
     n_workers: int = 1
+    whole_trials: bool = False
 
     @property
     def round_size(self) -> int:
@@ -81,8 +84,11 @@ class Schedule:
             for trial in trials
             for fold in range(self.n_folds)
         ]
+        if self.whole_trials:
+            yield from by_trial(pairs)
+            return
         if self.group_limit == 1:
-            yield from ((pair,) for pair in pairs)
+            yield from alone(pairs)
             return
         by_key: dict[Hashable, list[Pair]] = {}
         for pair in pairs:
@@ -99,15 +105,21 @@ class Schedule:
         share = max(self.n_folds, -(-n_pairs // self.n_workers))
         return min(self.group_limit, share)
 
-    def lacking(self, group: Group, lacks: Callable[[int, int], bool]) -> Group:
-        """Return the part of a group that is to be trained; empty for none.
+    def lacking(
+        self, group: Group, lacks: Callable[[int, int], bool]
+    ) -> Sequence[Group]:
+        """Return what is to be trained of a group; nothing if it lacks nothing.
 
         Args:
             group: As formed.
             lacks: Tells whether (trial, fold) has no result yet.
         """
         lacking = tuple(pair for pair in group if lacks(pair.number, pair.fold))
-        return group if lacking and self.group_matters else lacking
+        if self.whole_trials and len(lacking) < len(group):
+            # A stack brings all its results at once: this one was handed back.
+            return alone(lacking)
+        whole = group if self.group_matters else lacking
+        return [whole] if lacking else []
 
     def _bars(
         self, trial: Trial, fold: int, history: Sequence[Trial]
@@ -117,7 +129,12 @@ class Schedule:
         return self.racing.bars(history[: self.n_visible(trial.number)], fold)
 
 
-def by_trial(group: Group) -> list[Group]:
+def alone(pairs: Iterable[Pair]) -> list[Group]:
+    """Make each pair a group of its own."""
+    return [(pair,) for pair in pairs]
+
+
+def by_trial(group: Sequence[Pair]) -> list[Group]:
     """Split a group so that each trial stands alone, to find which one is guilty."""
     numbers = dict.fromkeys(pair.number for pair in group)
     return [tuple(p for p in group if p.number == number) for number in numbers]

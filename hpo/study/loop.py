@@ -27,7 +27,7 @@ from hpo.records import FoldResult, Trial
 from hpo.search import Strategy
 from hpo.store import Changes
 from hpo.study.failures import failed_results, unexpected
-from hpo.study.groups import Schedule, by_trial
+from hpo.study.groups import Schedule, alone, by_trial
 from hpo.study.heart import Clock, Heart
 from hpo.study.ledger import Ledger
 from hpo.study.progress import MAX_ATTEMPTS, Observer, Pace, Progress
@@ -190,10 +190,11 @@ class StudyLoop:
 
     def _submit(self) -> None:
         while self._ready:
-            group = self._schedule.lacking(self._ready[0], self._ledger.needs)
-            if not group:
-                self._ready.popleft()
-                continue
+            groups = self._schedule.lacking(self._ready.popleft(), self._ledger.needs)
+            self._ready.extendleft(reversed(groups))
+            if len(groups) != 1:
+                continue  # nothing is lacking, or each fold is to come by itself
+            (group,) = groups
             if self._engine is None:
                 self._engine = self._make_engine()
             if len(self._flying) >= self._engine.capacity:
@@ -254,14 +255,18 @@ class StudyLoop:
     ) -> None:
         error = future.exception()
         if error is None:
-            results += future.result()
+            found: list[tuple[int, FoldResult]] = future.result()
+            results += found
+            done = {(number, result.fold) for number, result in found}
+            back = [pair for pair in group if (pair.number, pair.fold) not in done]
+            self._ready.extendleft(reversed(alone(back)))
         elif isinstance(error, WorkerLostError):
             results += self._charge(group, str(error), lost)
         elif isinstance(error, TaskTimeoutError | TaskMemoryError):
             kind = "timeout" if isinstance(error, TaskTimeoutError) else "memory"
-            alone = by_trial(group)
-            if len(alone) > 1:
-                self._ready.extendleft(reversed(alone))
+            trials = by_trial(group)
+            if len(trials) > 1:
+                self._ready.extendleft(reversed(trials))
             else:
                 results += failed_results(group, kind, str(error))
         elif isinstance(error, EngineError | SpecError):

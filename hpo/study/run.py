@@ -316,6 +316,23 @@ def _schedule(family: Family, spec: StudySpec, strategy: Strategy) -> Schedule:
         group_matters=family.group_matters,
         timed=spec.search.timeout_seconds is not None,
         n_workers=spec.engine.jobs or default_jobs(spec.engine.threads),
+        whole_trials=takes_whole_trials(family, spec, strategy),
+    )
+
+
+def takes_whole_trials(family: Family, spec: StudySpec, strategy: Strategy) -> bool:
+    """Tell whether the folds of a trial may be one piece of work.
+
+    Not where a fold has a time of its own, may end a trial, or is waited for: a search
+    that learns from scores has few trials in training, whose folds keep workers busy.
+    """
+    evaluation = spec.evaluation
+    return (
+        family.whole_trials
+        and evaluation.n_folds > 1
+        and evaluation.fold_timeout_seconds is None
+        and _racing(spec) is None
+        and not strategy.sees_scores
     )
 
 

@@ -27,7 +27,8 @@ def test_a_scikit_learn_builder_is_described_and_not_imported_here(code):
 @pytest.mark.slow
 def test_a_keras_builder_is_described_layer_by_layer(code):
     params = {**PARAMS, "momentum": 0.5, "learning_rate": 0.1}
-    found = describe_model(code.write(KERAS), code.home, params, info("multiclass"))
+    name = code.write(KERAS)
+    found = describe_model(name, code.home, params, info("multiclass"))
     assert found["errors"] == []
     assert (found["kind"], found["class"]) == ("keras", "Sequential")
     assert found["n_parameters"] == 4 * 4 + 4 + 4 * 3 + 3
@@ -39,7 +40,14 @@ def test_a_keras_builder_is_described_layer_by_layer(code):
     ]
     # Adam has no momentum; what trains the model is read by training.
     assert found["unread"] == ["trees", "tree", "momentum"]
-    assert found["training"] == "a whole epoch per compiled call (scan)"
+    scan = "a whole epoch per compiled call (scan: {})".format
+    assert found["training"] == scan("a fold at a time")
+    given = code.home, params, info("multiclass")
+    found = describe_model(name, *given, whole_trials=True)
+    assert found["training"] == "the folds of a trial together in one program (stacked)"
+    params["patience"] = 3
+    found = describe_model(name, *given, whole_trials=True)
+    assert found["training"] == scan("early stopping ends its folds apart")
     dropout = "keras.layers.Dropout(0.2)"
     layer = "keras.layers.SpectralNormalization(keras.layers.Dense(3))"
     assigns = KERAS.replace(dropout, layer)
@@ -71,7 +79,7 @@ class Mine(keras_tuner.HyperModel):
 @pytest.mark.slow
 def test_a_hypermodel_that_has_a_fit_of_its_own_is_trained_by_it(code):
     for more, training in (
-        ("", "a whole epoch per compiled call (scan)"),
+        ("", "a whole epoch per compiled call (scan: a fold at a time)"),
         (
             "    def fit(self, hp, model, *args, **kwargs):\n"
             "        return model.fit(*args, **kwargs)\n",

@@ -7,7 +7,7 @@ import pytest
 from builder_samples import TASKS, X_iris, fit, request, y_iris
 
 from hpo.errors import TrialError
-from hpo.models import builder_keras
+from hpo.models import builder_training
 
 pytestmark = pytest.mark.keras
 
@@ -33,6 +33,10 @@ def model(layer="", compile="", above=""):
     return MODEL.format(layer=layer, compile=compile, above=above)
 
 
+SCAN = f"scan: {builder_training.SINGLE}"
+WATCHED = "scan: early stopping ends its folds apart"
+
+
 def kind(fitted):
     return fitted.engine.split(maxsplit=4)[-1]
 
@@ -43,7 +47,7 @@ def programs(monkeypatch):
     from hpo.models.traced_program import Programs
 
     own = Programs()
-    monkeypatch.setattr(builder_keras, "PROGRAMS", own)
+    monkeypatch.setattr(builder_training, "PROGRAMS", own)
     return own
 
 
@@ -52,7 +56,7 @@ def test_trials_that_differ_in_rate_and_seed_share_a_program(code, programs):
     family = code.family(model("keras.layers.Dropout(0.5, seed=data.seed),"))
     first = fit(family, "multiclass", seed=1, learning_rate=0.01)
     other = fit(family, "multiclass", seed=2, learning_rate=0.01)
-    assert kind(first) == kind(other) == "scan"
+    assert kind(first) == kind(other) == SCAN
     assert first.curves["loss"] != other.curves["loss"]
     still = fit(family, "multiclass", seed=1, learning_rate=1e-12)
     assert np.ptp(still.curves["loss"]) < np.ptp(first.curves["loss"])
@@ -217,7 +221,7 @@ def test_numbers_that_a_layer_has_drawn_are_those_of_its_own_network(code, progr
     family = code.family(model("Drawn(),", above=DRAWN))
     for seed in (1, 2):
         scanned = fit(family, "multiclass", seed=seed)
-        assert kind(scanned) == "scan"
+        assert kind(scanned) == "scan: Drawn is a layer of your own"
         # The weights that were trained go with the numbers that the network has.
         loss = -np.log(
             scanned.model.predict_proba(X_iris)[np.arange(len(y_iris)), y_iris]
@@ -238,14 +242,14 @@ def test_a_layer_that_assigns_weights_in_its_call_goes_to_fit(code, programs):
 def test_rows_with_weights_and_rows_to_watch_train_in_a_program(code, programs):
     weight = np.where(y_iris == 2, 2.0, 0.5)
     fitted = fit(code.family(model()), "multiclass", patience=2, sample_weight=weight)
-    assert kind(fitted) == "scan"
+    assert kind(fitted) == WATCHED
 
 
 def test_frozen_layers_do_not_move(code, programs):
     import keras
 
     fitted = fit(code.family(model(compile=FROZEN)), "multiclass", learning_rate=0.1)
-    assert kind(fitted) == "scan"
+    assert kind(fitted) == SCAN
     keras.utils.set_random_seed(1)
     start = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8)]).get_weights()
     kernel, bias, *_ = fitted.model.model.get_weights()
@@ -258,14 +262,15 @@ def test_a_network_that_diverges_leaves_the_others_of_its_program_as_they_are(
 ):
     family = code.family(model("keras.layers.Dropout(0.3),"))
     requests = [request("multiclass", seed=k) for k in (1, 2)]
-    quiet = family.fit_group(requests)
+    quiet = [each for (each,) in map(family.fit_group, zip(requests))]
     bad = request("multiclass", seed=3, X=X_iris * np.inf)
-    first, failed, last = family.fit_group([requests[0], bad, requests[1]])
+    again = [requests[0], bad, requests[1]]
+    first, failed, last = [each for (each,) in map(family.fit_group, zip(again))]
     assert isinstance(failed, TrialError)
     assert failed.kind == "nan"
     assert len(programs) == 1
     for one, other in zip(quiet, (first, last), strict=True):
-        assert kind(one) == kind(other) == "scan"
+        assert kind(one) == kind(other) == SCAN
         np.testing.assert_array_equal(
             one.model.predict_proba(X_iris), other.model.predict_proba(X_iris)
         )
@@ -274,7 +279,7 @@ def test_a_network_that_diverges_leaves_the_others_of_its_program_as_they_are(
 @pytest.mark.parametrize("task", ["binary", "regression", "two targets"])
 def test_each_task_trains_in_a_program(code, programs, task):
     fitted = fit(code.family(model()), task, patience=2)
-    assert kind(fitted) == "scan"
+    assert kind(fitted) == WATCHED
     assert fitted.model.predict(TASKS[task][0]).shape == TASKS[task][1].shape
 
 
@@ -287,8 +292,8 @@ def test_the_first_trial_s_learning_rate_does_not_decide_over_the_program(
     options = {"optimizer": "adam", "epochs": 1, "units": 64}
     (first,) = family.fit_group([request("binary", **options, learning_rate=rate)])
     later = fit(family, "binary", learning_rate=1e-3, **options)
-    assert isinstance(first, TrialError) or kind(first) == "scan"
-    assert kind(later) == "scan"
+    assert isinstance(first, TrialError) or kind(first) == SCAN
+    assert kind(later) == SCAN
 
 
 def test_a_lack_of_memory_is_the_trial_s_and_not_its_program_s(
@@ -305,4 +310,4 @@ def test_a_lack_of_memory_is_the_trial_s_and_not_its_program_s(
         patch.setattr(Epochs, "train", fail)
         (failed,) = family.fit_group([request("multiclass", epochs=1)])
     assert isinstance(failed, Exception)
-    assert kind(fit(family, "multiclass", epochs=1)) == "scan"
+    assert kind(fit(family, "multiclass", epochs=1)) == SCAN

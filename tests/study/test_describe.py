@@ -148,8 +148,15 @@ class Clocked:
 
     kind, n_workers, capacity = "fake", 1, 1
 
-    def __init__(self, clock: list[float], seconds: list[float], failure=None) -> None:
+    def __init__(
+        self,
+        clock: list[float],
+        seconds: list[float],
+        failure=None,
+        hands_back: bool = False,
+    ) -> None:
         self.clock, self.seconds, self.failure = clock, seconds, failure
+        self.hands_back = hands_back
         self.groups: list[Any] = []
 
     def submit(self, task: Any, *, timeout: float | None = None) -> Future[Any]:
@@ -160,7 +167,7 @@ class Clocked:
         done.set_result(
             [
                 (0, FoldResult(pair.fold, failure=self.failure, error=error))
-                for pair in task
+                for pair in task[: 1 if self.hands_back else None]
             ]
         )
         return done
@@ -200,11 +207,24 @@ def test_what_is_done_once_is_told_apart_from_what_each_fold_costs(clock):
 def test_folds_that_train_together_are_timed_together(clock):
     search = {"strategy": "random", "trials": 10}
     prepared = study({"units": {"int": [2, 90]}}, search=search, engine={"jobs": 1})
-    family = SimpleNamespace(group_limit=40)
+    family = SimpleNamespace(group_limit=40, whole_trials=False)
     made, engine = timed(replace(prepared, family=family), clock, [3.0, 2.0])
     assert [len(group) for group in engine.groups[:2]] == [0, 5]
     assert (made.n_together, made.n_tasks) == (5, 10)
     assert made.total_seconds == pytest.approx(4 + 3 + 10 * 2.0)
+
+
+def test_folds_of_a_builder_are_timed_together_unless_they_are_handed_back(clock):
+    search = {"strategy": "random", "trials": 10}
+    prepared = study({"units": {"int": [2, 90]}}, search=search, engine={"jobs": 1})
+    family = SimpleNamespace(group_limit=1, whole_trials=True)
+    prepared = replace(prepared, family=family)
+    made, engine = timed(prepared, clock, [3.0, 2.0])
+    assert [len(group) for group in engine.groups[:2]] == [0, 5]
+    assert (made.n_together, made.n_tasks) == (5, 10)
+    made, engine = timed(prepared, clock, [3.0, 2.0, 0.5], hands_back=True)
+    assert [len(group) for group in engine.groups[:3]] == [0, 5, 1]
+    assert (made.n_together, made.n_tasks, made.task_seconds) == (1, 50, 0.5)
 
 
 def test_a_timeout_bounds_the_estimate(clock):

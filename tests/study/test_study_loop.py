@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -79,6 +80,7 @@ def run(
     space=SPACE,
     timeout=None,
     group_matters=True,
+    whole_trials=False,
 ):
     """Run the one study of ``store``; return why it ended and the loop."""
     chosen = make_strategy(strategy, space, seed=3, first=space.defaults({}))
@@ -100,6 +102,7 @@ def run(
             chosen.sees_scores,
             group_matters=group_matters,
             n_workers=n_workers,
+            whole_trials=whole_trials,
         ),
         budget=Budget(trials, timeout),
         verdict=Verdict(patience, max_failures),
@@ -499,6 +502,54 @@ def test_free_groups_train_nothing_twice_and_nothing_beyond_the_budget(stores):
         engine, _, _ = run_freely(used, trials=trials)
         pairs += [(p.number, p.fold) for group in engine.groups for p in group]
     assert sorted(pairs) == [(n, f) for n in range(11) for f in range(N_FOLDS)]
+
+
+def score_stacked(group):
+    """Score the trials of one optimizer as a stack; hand back the others' folds.
+
+    The scores of a stack tell its size, as the last bits of its weights may.
+    """
+    if group[0].params["optimizer"] == "a" and len(group) > 1:
+        return [
+            (number, replace(result, score=result.score and result.score + len(group)))
+            for number, result in score_group(group)
+        ]
+    return score_group(group[:1])
+
+
+@pytest.mark.parametrize("strategy", ["grid", "random"])
+def test_folds_that_come_back_are_trained_one_by_one(stores, strategy):
+    options = {"whole_trials": True, "score": score_stacked, "group_matters": False}
+    tables = []
+    for n_workers in (1, 3):
+        used = stores(f"workers-{n_workers}")
+        engine = ThreadEngine(score_stacked, n_workers, 0.003)
+        run(used, strategy, n_workers=n_workers, engine=engine, **options)
+        tables.append(table(used))
+        submitted = [(group[0].number, len(group)) for group in engine.groups]
+        for trial in used.trials("s"):
+            sizes = [size for number, size in submitted if number == trial.number]
+            assert sizes[0] == N_FOLDS
+            if trial.params["optimizer"] == "a":
+                assert sizes == [N_FOLDS]
+            elif trial.state == "complete":
+                assert sizes[1:] == [1] * (N_FOLDS - 1)
+    interrupted = stores("interrupted")
+    for attempt in range(200):
+        n_workers = attempt % 3 + 1
+        engine = ThreadEngine(score_stacked, n_workers, 0.003)
+        known = {t.number: len(t.folds) for t in interrupted.trials("s")}
+        reason, _ = run(interrupted, strategy, engine=engine, stop_after=1, **options)
+        first = {}
+        for group in engine.groups:
+            first.setdefault(group[0].number, len(group))
+        for number, size in first.items():
+            # What has some folds was not a stack: only what it lacks is trained.
+            assert size == (1 if known.get(number) else N_FOLDS)
+        if reason != "interrupted":
+            break
+    assert tables[0] == tables[1] == table(interrupted)
+    assert {t.params["optimizer"] for t in interrupted.trials("s")} == {"a", "b"}
 
 
 def test_free_groups_of_one_key_are_shared_out_to_all_workers():
