@@ -27,16 +27,19 @@ def convolutional(params: Any, shape: tuple[int, ...], n_classes: int) -> Any:
 
 
 def layered(params: Any, data: Any) -> Any:
-    """Return dense layers that are not compiled yet."""
-    return layered_of(params, data.feature_shape, data.output_units)
+    """Return dense layers, each with dropout if there is any, not compiled yet.
 
-
-def layered_of(params: Any, shape: tuple[int, ...], n_classes: int) -> Any:
-    """Return two dense layers, each with dropout if there is any, and the outputs."""
-    network = keras.Sequential([keras.Input(shape)])
+    With a ``convolution`` of so many axes before them, the 64 features are 8 in each.
+    """
+    network = keras.Sequential([keras.Input(data.feature_shape)])
+    if "convolution" in params:
+        kind = layers.Conv1D if params["convolution"] == 1 else layers.Conv2D
+        network.add(layers.Reshape((*[8] * params["convolution"], -1)))
+        network.add(kind(params.get("filters", 16), 3, activation="relu"))
+        network.add(layers.Flatten())
     for _ in range(params["hidden_layers"]):
         network.add(layers.Dense(params["units"], activation="relu"))
         if params["drop"]:
             network.add(layers.Dropout(params["drop"]))
-    network.add(layers.Dense(n_classes, activation="softmax"))
+    network.add(layers.Dense(data.output_units, activation=data.output_activation))
     return network

@@ -52,6 +52,25 @@ CONVOLUTION_SPACE = """
   learning_rate: {float: [0.01, 0.1], log: true}
   epochs: 4
 """
+DENSE = """
+import time
+import keras
+from keras import layers
+
+def build(params, data):
+    time.sleep(0.1)  # so that it can be killed in the middle
+    hidden = []
+    for _ in range(params["depth"]):
+        hidden += [layers.Dense(params["width"], "relu"), layers.Dropout(0.2)]
+    last = layers.Dense(data.output_units, data.output_activation)
+    return keras.Sequential([keras.Input(data.feature_shape), *hidden, last])
+"""
+DENSE_SPACE = """
+  width: [4, 8]
+  depth: [1, 2]
+  learning_rate: {float: [0.01, 0.1], log: true}
+  epochs: 4
+"""
 pytestmark = pytest.mark.slow
 
 
@@ -104,9 +123,31 @@ def test_a_keras_builder_of_images_gives_one_table_however_it_is_run(make_study)
     assert run_with_a_kill(killed, 2) == table
 
 
+@pytest.mark.keras
+def test_folds_of_a_dense_builder_are_stacked_however_it_is_run(make_study):
+    alone = make_study("alone", DENSE, DENSE_SPACE, trials=5)
+    told = alone.hpo("check", "study.yaml", "--time").stdout
+    assert "the folds of a trial together in one program (stacked)" in " ".join(
+        told.split()
+    )
+    assert "3 folds at once" in told
+    alone.hpo("run", "study.yaml", "--jobs", "1")
+    ((text, n_folds),) = alone.json("show", "mine")["trained_by"].items()
+    assert text.endswith(" stacked")
+    assert n_folds == 15
+    table = alone.trial_table("mine")
+    killed = make_study("killed", DENSE, DENSE_SPACE, trials=5)
+    assert run_with_a_kill(killed, 1) == table
+    # A search that learns from scores has its folds one by one.
+    words = ("--strategy", "bayesian", "--trials", "1", "--name", "other")
+    alone.hpo("run", "study.yaml", *words)
+    ((text, _),) = alone.json("show", "other")["trained_by"].items()
+    assert text.endswith(" scan: a fold at a time")
+
+
 def test_a_module_that_cannot_be_imported_ends_the_run_in_one_line(make_study):
     folder = make_study("broken", "import no_such_library\n", FOREST_SPACE)
-    done = folder.hpo("run", "study.yaml", code=2)
+    done = folder.hpo("run", "study.yaml", "--jobs", "1", code=2)
     assert done.stderr.splitlines()[-1] == (
         "study.yaml: model: network cannot be imported: network.py:1: "
         "ModuleNotFoundError: No module named 'no_such_library'"

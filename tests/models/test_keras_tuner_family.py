@@ -14,6 +14,7 @@ from hpo.errors import SpecError, TrialError
 from hpo.models import get_family
 from hpo.models.builder_check import describe_model
 from hpo.models.builder_info import DataInfo
+from hpo.models.family import HandedBack
 from hpo.models.keras_tuner_discovery import discover
 from hpo.models.keras_tuner_family import KerasTunerFamily
 from hpo.models.stopping import inner_split
@@ -349,3 +350,24 @@ def test_rows_of_images_stay_images(code):
     ).replace("Dense(3", "Dense(10")
     trained = fit(family(code, text), "images", units=4, act="relu", lr=0.01)
     assert trained.model.predict(X_images).shape == (len(X_images),)
+
+
+def test_folds_of_a_hypermodel_are_stacked_and_those_with_a_fit_handed_back(code):
+    params = {"units": 8, "act": "relu", "lr": 0.02, "epochs": 2}
+    trial = [
+        request("multiclass", seed=k, X=X_iris[k:], y=y_iris[k:], **params)
+        for k in (1, 2, 3)
+    ]
+    hypermodel = family(code, BUILD)
+    together = hypermodel.fit_group(trial)
+    for one, alone in zip(together, trial, strict=True):
+        assert one.engine.endswith(" stacked")
+        (other,) = hypermodel.fit_group([alone])
+        np.testing.assert_allclose(
+            one.model.predict_proba(X_iris),
+            other.model.predict_proba(X_iris),
+            atol=1e-5,
+        )
+    first, *others = family(code, OWN_FIT, "Mine").fit_group(trial)
+    assert first.engine.endswith(" own fit")
+    assert [type(each) for each in others] == [HandedBack] * 2

@@ -14,7 +14,7 @@ CHILD = """
 import sys
 from pathlib import Path
 import numpy as np
-from builder_samples import Code, KERAS, X_iris, request
+from builder_samples import Code, KERAS, X_iris, request, y_iris
 from hpo.models import traced_choice
 
 family = Code(Path(sys.argv[1]), "user_jax").family(KERAS)
@@ -26,8 +26,23 @@ def trained(kind):
     return [each.model.predict_proba(X_iris) for each in found]
 
 found = trained("scan")
+def folds(kind):
+    trial = [
+        request("multiclass", seed=k, batch_size=8, X=X_iris[k:], y=y_iris[k:])
+        for k in (1, 2, 3)
+    ]
+    got = family.fit_group(trial)
+    if kind != "stacked":
+        got = [family.fit_group([each])[0] for each in trial]
+    assert all(f" {kind}" in each.engine for each in got), got
+    return [each.model.predict_proba(X_iris) for each in got]
+
+stacked = folds("stacked")
+np.testing.assert_array_equal(stacked, folds("stacked"))
+np.testing.assert_allclose(stacked, folds("scan"), atol=1e-6)
 traced_choice.why_fit = lambda model: "asked for"
 np.testing.assert_allclose(found, trained("fit: asked for"), atol=1e-6)
+np.testing.assert_allclose(stacked, folds("fit: asked for"), atol=1e-6)
 print("equal")
 """
 
