@@ -29,13 +29,12 @@ def convolutional(params: Any, shape: tuple[int, ...], n_classes: int) -> Any:
 def layered(params: Any, data: Any) -> Any:
     """Return dense layers, each with dropout if there is any, not compiled yet.
 
-    With a ``convolution`` of so many axes before them, the 64 features are 8 in each.
+    With ``filters`` a convolution comes before them, for images of 8 x 8.
     """
     network = keras.Sequential([keras.Input(data.feature_shape)])
-    if "convolution" in params:
-        kind = layers.Conv1D if params["convolution"] == 1 else layers.Conv2D
-        network.add(layers.Reshape((*[8] * params["convolution"], -1)))
-        network.add(kind(params.get("filters", 16), 3, activation="relu"))
+    if "filters" in params:
+        network.add(layers.Reshape((8, 8, 1)))
+        network.add(layers.Conv2D(params["filters"], 3, activation="relu"))
         network.add(layers.Flatten())
     for _ in range(params["hidden_layers"]):
         network.add(layers.Dense(params["units"], activation="relu"))

@@ -7,7 +7,6 @@ child: a request in JSON on stdin, the description in JSON on what was stdout.
 from __future__ import annotations
 
 import json
-import math
 import os
 import subprocess
 import sys
@@ -199,8 +198,8 @@ def _training(
 
 def _scan(model: Any, params: Params, info: DataInfo, whole_trials: bool) -> str:
     """Say whether the folds of a model in a compiled program share its steps."""
-    n_bytes = 4 * info.n_rows * math.prod(info.feature_shape)
-    why = builder_keras.why_alone(model, Course.of(params), n_bytes)
+    shape = info.n_rows, *info.feature_shape
+    why = builder_keras.why_alone(model, Course.of(params), shape)
     if why is None and whole_trials:
         return "the folds of a trial together in one program (stacked)"
     return f"a whole epoch per compiled call (scan: {why or SINGLE})"

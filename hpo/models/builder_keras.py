@@ -7,6 +7,7 @@ trained is for `hpo.models.builder_training`.
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Hashable
@@ -24,6 +25,7 @@ from hpo.models.family import FitRequest, Fitted
 from hpo.models.keras_runtime import prepare
 from hpo.models.stopping import inner_split
 from hpo.models.traced_fit import Run
+from hpo.models.traced_program import backend_module
 from hpo.models.traced_step import Batch
 from hpo.models.vocabulary import ENTRIES, KERAS
 from hpo.records import Params, ParamValue, params_key
@@ -111,8 +113,7 @@ class Training:
     @property
     def why_alone(self) -> str | None:
         """Why it is not to be stacked with other folds; None if it may be."""
-        n_bytes = 4 * self.request.X.size  # as float32
-        return why_alone(self.network.model, self.course, n_bytes)
+        return why_alone(self.network.model, self.course, self.request.X.shape)
 
     @cached_property
     def run(self) -> Run:
@@ -153,18 +154,21 @@ class Training:
         )
 
 
-def why_alone(model: Any, course: Course, n_bytes: int) -> str | None:
+def why_alone(model: Any, course: Course, shape: tuple[int, ...]) -> str | None:
     """Say why a network is not to be stacked with other folds; None if it may be.
 
     Args:
         model: Compiled; see `hpo.models.traced_choice.why_alone`.
         course: How it is trained.
-        n_bytes: What its rows take.
+        shape: Of its rows, (n, ...).
     """
     if course.patience is not None:
         return "early stopping ends its folds apart"
-    if n_bytes > STACKED_BYTES:
+    if 4 * math.prod(shape) > STACKED_BYTES:  # as float32
         return "the rows of all folds fill memory"
+    n_updates = course.epochs * math.ceil(shape[0] / course.batch_size)
+    if n_updates < backend_module().STACKED_UPDATES:
+        return "few updates: a stack would take longer to compile than it saves"
     return traced_choice.why_alone(model)
 
 

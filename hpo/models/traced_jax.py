@@ -24,6 +24,9 @@ EAGER_IS_FASTER = False
 ROUNDED_TO = 256
 """Rows are filled up to a multiple of it."""
 
+STACKED_UPDATES = 5000
+"""A stack of networks with fewer updates takes longer to compile than it saves."""
+
 FEW = 4
 """So many batches run one by one."""
 
@@ -91,7 +94,6 @@ class Stack:
         self._full = Jitted(jax.vmap(partial(_scanned, step.train)))
         self._rest = Jitted(jax.vmap(partial(_stepped, step.train)))
         self._results = jax.jit(jax.vmap(step.results))
-        self._chosen = jax.jit(_chosen)
 
     def train(
         self, state: State, data: Batch, segments: list[Segment], batch_size: int
@@ -108,7 +110,7 @@ class Stack:
             before = state, metrics
             state, metrics = self._steps(*before, data, rows, batch_size)
             if not trained.all():
-                state, metrics = self._chosen(trained, (state, metrics), before)
+                state, metrics = _chosen(trained, (state, metrics), before)
         return state, self._results(metrics)
 
     def _steps(
@@ -128,12 +130,16 @@ class Stack:
 
 
 def _chosen(trained: Any, new: Any, old: Any) -> Any:
-    """Take some networks from one stack and the others from another."""
+    """Take some networks from one stack and the others from another.
+
+    By numpy: there is little to do, and nothing to compile for it.
+    """
     import jax
+    import numpy as np
 
     def choose(new: Any, old: Any) -> Any:
         mask = trained.reshape((-1, *[1] * (new.ndim - 1)))
-        return jax.numpy.where(mask, new, old)
+        return jax.numpy.asarray(np.where(mask, new, old))
 
     return jax.tree.map(choose, new, old)
 

@@ -21,6 +21,10 @@ EAGER_IS_FASTER = True
 """Whether a few steps are faster op by op than compiled."""
 
 
+STACKED_UPDATES = 0
+"""A stack of networks with fewer updates takes longer to compile than it saves."""
+
+
 class Epochs:
     """Compiled epochs of one `Step`; each is traced when it is first called.
 
