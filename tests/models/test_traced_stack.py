@@ -244,6 +244,27 @@ def test_folds_are_stacked_and_score_as_alone(code, programs, task):
     assert len(programs) == 1
 
 
+SEVERAL_ENDS = """
+import keras
+from keras.layers import Concatenate, Dense
+
+def build(params, data):
+    a, b = keras.Input((1,)), keras.Input((data.n_features - 1,))
+    joined = Concatenate()([Dense(4, "tanh")(a), Dense(8, "tanh")(b)])
+    ends = [Dense(data.output_units, data.output_activation) for _ in range(2)]
+    return keras.Model([a, b], [ends[0](joined), ends[1](a)])
+"""
+
+
+def test_models_of_several_inputs_and_outputs_are_stacked(code, programs):
+    weights = np.where(TASKS["multiclass"][1] == 2, 2.0, 0.5)
+    family, trial = code.family(SEVERAL_ENDS), folds(weights=weights)
+    together = family.fit_group(trial)
+    assert kinds(together) == ["stacked"] * 3
+    for one, other in zip(together, alone(family, trial), strict=True):
+        np.testing.assert_allclose(weights_of(one), weights_of(other), atol=1e-5)
+
+
 def test_the_same_folds_give_the_same_bits_again(code, programs):
     family = code.family(model())
     first, again = (family.fit_group(folds()) for _ in range(2))
