@@ -92,9 +92,8 @@ def why_fit(model: Any) -> str | None:
 def why_alone(model: Any) -> str | None:
     """Say why a model is not stacked with equal ones; None if it may be.
 
-    Convolutions gain by it on small images and lose on large ones, and recurrent layers
-    take long to compile, so neither is stacked; see `benchmarks/keras_cv/builders.py`
-    for what dense networks gain.
+    `benchmarks/keras_cv/builders.py` measures what networks gain by it, those included
+    that are not stacked.
 
     Args:
         model: Compiled, and one that `why_fit` does not object to.
