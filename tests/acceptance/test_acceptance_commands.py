@@ -382,7 +382,7 @@ def test_check_says_how_a_builders_network_would_be_trained(
     found = {"kind": kind, "class": "Model", "n_parameters": 3, "layers": []}
     found |= {"unread": [], "errors": [], "output_shape": None}
     found |= {} if training is None else {"training": training}
-    monkeypatch.setattr(builder_check, "describe_model", lambda *given: found)
+    monkeypatch.setattr(builder_check, "describe_model", lambda *_, **__: found)
     (tmp_path / "network.py").touch()
     edit("sklearn.tree.DecisionTreeClassifier", "network:build")
     written = re.sub(" +\n", "\n", hpo("check", "study.yaml")[0])
