@@ -19,14 +19,12 @@ JAX_EPOCHS = 120
 CASES: dict[str, dict[str, Any]] = {
     "2 x 64": {},
     "2 x 64, dropout": {"drop": 0.2},
-    "2 x 128": {"units": 128},
     "2 x 256": {"units": 256},
-    "2 x 512": {"units": 512},
     "Conv2D": {"filters": 16},
 }
 """Networks by name, with what sets them apart."""
-JAX_CASES = ("2 x 64", "2 x 64, dropout", "2 x 256")
-UNUSUAL = ("2 x 256", "2 x 512", "Conv2D")
+JAX_CASES = ("2 x 64",)
+UNUSUAL = ("2 x 256", "Conv2D")
 """Cases that hpo does not stack."""
 
 
