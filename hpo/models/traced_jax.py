@@ -24,7 +24,7 @@ EAGER_IS_FASTER = False
 ROUNDED_TO = 256
 """Rows are filled up to a multiple of it."""
 
-STACKED_UPDATES = 5000
+STACKED_UPDATES = 50_000
 """A stack of networks with fewer updates takes longer to compile than it saves."""
 
 FEW = 4
