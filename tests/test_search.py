@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hpo.errors import SpecError
 from hpo.records import FoldResult, Trial, params_key
-from hpo.search import STRATEGIES, make_strategy
+from hpo.search import STRATEGIES, make_strategy, sees_scores
 from hpo.search.bayesian import N_STARTUP
 from hpo.space import Categorical, Float, Int, Space
 
@@ -41,6 +41,12 @@ DEFAULTS = {
     "optimizer": "adam",
     "units_0": 16,
 }
+
+
+def test_what_is_known_of_a_strategy_by_its_name_is_what_it_says():
+    space = Space(x=[1, 2])
+    for name in STRATEGIES:
+        assert make_strategy(name, space, seed=0).sees_scores == sees_scores(name)
 
 
 @pytest.fixture(params=STRATEGIES)

@@ -109,8 +109,10 @@ def main() -> None:
         other = times.rows.get(f"{name}: together", [])
         gain = times.gain(f"{name}: together", row)
         _, _, case = name.rpartition(" epochs, ")
-        mark = "*" if case.rpartition(", ")[0] in UNUSUAL else ""
-        rows.append([name + mark, *map(shared.short, (seconds, other, gain))])
+        is_unusual = name.startswith("jax") or case.rpartition(", ")[0] in UNUSUAL
+        rows.append(
+            [name + "*" * is_unusual, *map(shared.short, (seconds, other, gain))]
+        )
     head = ["5 folds", "one by one", "together", "x"]
     report.table(head, rows)
     shared.show_missing(report, times)

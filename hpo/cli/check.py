@@ -218,7 +218,7 @@ def _builder(prepared: Prepared) -> dict[str, Any] | None:
         return None
     from hpo.models.builder_check import describe_model
     from hpo.models.builder_info import DataInfo
-    from hpo.study.run import study_strategy, takes_whole_trials
+    from hpo.study.run import takes_whole_trials
 
     plan = prepared.plan
     info = DataInfo(
@@ -228,13 +228,12 @@ def _builder(prepared: Prepared) -> dict[str, Any] | None:
         n_targets=plan.data.n_outputs,
         n_rows=len(plan.folds[0][0]),
     )
-    strategy = study_strategy(prepared)
     found = describe_model(
         model,
         plan.home,
         prepared.defaults,
         info,
-        whole_trials=takes_whole_trials(prepared.family, prepared.spec, strategy),
+        whole_trials=takes_whole_trials(prepared.family, prepared.spec),
     )
     if found["errors"]:
         raise SpecError([Problem("model", what) for what in found["errors"]])

@@ -23,7 +23,7 @@ from hpo.models.builder_code import BuilderCode, kind_of
 from hpo.models.builder_info import DataInfo, ReadParams
 from hpo.models.builder_keras import Course
 from hpo.models.builder_network import PROBED_ROWS, Network, examine
-from hpo.models.builder_training import SCAN, SINGLE
+from hpo.models.builder_training import SCAN, SINGLE, STACKED
 from hpo.models.family import FitRequest
 from hpo.models.keras_tuner_code import HypermodelCode
 from hpo.models.traced_choice import n_trainable, why_fit
@@ -109,10 +109,9 @@ def describe_here(
         if found["kind"] == "keras":
             read |= _read_by_training(built, params)
             network = _network(built, code, params, info)
-            training = _training(network, name, code, params, info)
-            if training == SCAN:
-                training = _scan(network.model, params, info, whole_trials)
-            found |= _of_network(network) | {"training": training}
+            found |= _of_network(network) | {
+                "training": _training(network, name, code, params, info, whole_trials)
+            }
         else:
             builder_sklearn.check(built, name, info)
             found["layers"] = list(_steps(built))
@@ -177,7 +176,12 @@ def _of_network(network: Network) -> dict[str, Any]:
 
 
 def _training(
-    network: Network, name: str, code: BuilderCode, params: Params, info: DataInfo
+    network: Network,
+    name: str,
+    code: BuilderCode,
+    params: Params,
+    info: DataInfo,
+    whole_trials: bool,
 ) -> str | None:
     """Say how a model would be trained; None if only training can tell.
 
@@ -192,17 +196,17 @@ def _training(
     if why is None:
         why = _tried(name, code, params, info)
     if not why:
-        return SCAN
+        return _in_programs(network.model, params, info, whole_trials)
     return f"one by one by Keras' own fit ({why})"
 
 
-def _scan(model: Any, params: Params, info: DataInfo, whole_trials: bool) -> str:
+def _in_programs(model: Any, params: Params, info: DataInfo, whole_trials: bool) -> str:
     """Say whether the folds of a model in a compiled program share its steps."""
     shape = info.n_rows, *info.feature_shape
     why = builder_keras.why_alone(model, Course.of(params), shape)
     if why is None and whole_trials:
-        return "the folds of a trial together in one program (stacked)"
-    return f"a whole epoch per compiled call (scan: {why or SINGLE})"
+        return f"the folds of a trial together in one program ({STACKED})"
+    return f"a whole epoch per compiled call ({SCAN}: {why or SINGLE})"
 
 
 def _tried(name: str, code: BuilderCode, params: Params, info: DataInfo) -> str:

@@ -50,7 +50,6 @@ OPTIMIZER = (
 )
 """Hyperparameters of a Keras model that comes without an optimizer."""
 
-
 STACKED_BYTES = 64 * 2**20
 """Rows of one fold, which a stack has in memory once for each."""
 
@@ -102,7 +101,7 @@ class Training:
         self.batch_size = min(self.course.batch_size, self.data.n_rows)
         self.progress = Progress(self.course.patience)
 
-    @property
+    @cached_property
     def key(self) -> Hashable:
         """What two networks share only if one program can train both."""
         # Seed included: code of the user's may hold numbers that it has drawn.

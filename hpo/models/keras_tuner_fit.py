@@ -13,10 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.errors import TrialError
 from hpo.models.builder_info import DataInfo
-from hpo.models.builder_keras import (
-    Course,
-    free_optimizer,
-)
+from hpo.models.builder_keras import Course, free_optimizer
 from hpo.models.builder_network import Network, examine, labels_for
 from hpo.models.builder_progress import Progress
 from hpo.models.builder_training import make_watcher

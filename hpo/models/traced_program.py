@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from hpo.models.builder_code import one_line
-from hpo.models.traced_group import member, segments, stacked_rows, stacked_states
+from hpo.models.traced_group import member, segments, stacked_states
 from hpo.models.traced_step import Batch, State
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ class Program:
         self,
         models: Sequence[Any],
         data: Sequence[Batch],
+        rows: Batch,
         orders: Sequence[NDArray[Any]],
         batch_size: int,
     ) -> None:
@@ -111,7 +112,8 @@ class Program:
 
         Args:
             models: New ones; the last one's weights are others afterwards.
-            data: Rows of each.
+            data: Rows of each, arrays.
+            rows: The same, stacked, on the device.
             orders: Positions of rows of each.
             batch_size: Rows of one update.
 
@@ -122,16 +124,15 @@ class Program:
             return
         size = _checked_size(orders, batch_size)
         orders, starts = self._tried(models, orders, size)
-        device = self.backend.on_device
         state, logs = self.stack(len(models)).train(
-            device(stacked_states(starts)),
-            device(stacked_rows(data)),
+            self.backend.on_device(stacked_states(starts)),
+            rows,
             segments(orders, size),
             size,
         )
         seen = {name: values[-1] for name, values in logs.items()}
-        rows, found = data[-1].take(orders[-1]), member(state, -1)
-        compare(models[-1], rows, size, starts[-1], found, seen)
+        few, found = data[-1].take(orders[-1]), member(state, -1)
+        compare(models[-1], few, size, starts[-1], found, seen)
         self._checked.add(len(models))
 
     def _tried(

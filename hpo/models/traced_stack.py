@@ -37,9 +37,10 @@ def train_together(program: Program, runs: Sequence[Run]) -> list[TrialError | N
     starts = [program.start(model) for model in models]
     each_epoch = zip(*(run.orders for run in runs), strict=True)
     first = next(each_epoch)
-    program.check_stack(models, data, first, size)
     stack, device = program.stack(len(runs)), program.backend.on_device
-    state, rows = device(stacked_states(starts)), device(stacked_rows(data))
+    rows = device(stacked_rows(data))
+    program.check_stack(models, data, rows, first, size)
+    state = device(stacked_states(starts))
     failed: dict[int, TrialError] = {}
     for epoch, orders in enumerate(chain([first], each_epoch), start=1):
         state, logs = stack.train(state, rows, segments(orders, size), size)

@@ -8,8 +8,13 @@ from hpo.search.enqueued import Enqueued
 from hpo.search.strategy import Strategy
 from hpo.space import Space
 
-__all__ = ["STRATEGIES", "Enqueued", "Strategy", "make_strategy"]
+__all__ = ["STRATEGIES", "Enqueued", "Strategy", "make_strategy", "sees_scores"]
 STRATEGIES = ("grid", "random", "bayesian")
+
+
+def sees_scores(name: str) -> bool:
+    """Tell whether what a strategy proposes depends on scores; imports none of them."""
+    return name == "bayesian"
 
 
 def make_strategy(

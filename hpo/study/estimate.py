@@ -18,12 +18,7 @@ from hpo.evaluation import Group, Pair
 from hpo.records import FoldResult
 from hpo.study.describe import n_workers, spec_counts
 from hpo.study.prepare import Prepared
-from hpo.study.run import (
-    default_jobs,
-    local_engine,
-    study_strategy,
-    takes_whole_trials,
-)
+from hpo.study.run import default_jobs, local_engine, takes_whole_trials
 from hpo.study.verdict import last_line
 
 AGAIN_BELOW_SECONDS = 20.0
@@ -72,7 +67,7 @@ def estimate(
     """
     n_folds = prepared.spec.evaluation.n_folds
     family, spec = prepared.family, prepared.spec
-    whole = takes_whole_trials(family, spec, study_strategy(prepared))
+    whole = takes_whole_trials(family, spec)
     n_together = n_folds if whole else min(n_folds, family.group_limit)
     group = tuple(Pair(0, fold, prepared.defaults) for fold in range(n_together))
     engine = (make_engine or _one_worker)(prepared)

@@ -27,7 +27,7 @@ from hpo.evaluation import (
 )
 from hpo.models.family import Family
 from hpo.records import Params, StudyRecord, StudyState, Trial
-from hpo.search import Enqueued, Strategy, make_strategy
+from hpo.search import Enqueued, Strategy, make_strategy, sees_scores
 from hpo.spec import Change, StudySpec
 from hpo.spec.model import may_use_keras
 from hpo.store import Store
@@ -316,11 +316,11 @@ def _schedule(family: Family, spec: StudySpec, strategy: Strategy) -> Schedule:
         group_matters=family.group_matters,
         timed=spec.search.timeout_seconds is not None,
         n_workers=spec.engine.jobs or default_jobs(spec.engine.threads),
-        whole_trials=takes_whole_trials(family, spec, strategy),
+        whole_trials=takes_whole_trials(family, spec),
     )
 
 
-def takes_whole_trials(family: Family, spec: StudySpec, strategy: Strategy) -> bool:
+def takes_whole_trials(family: Family, spec: StudySpec) -> bool:
     """Tell whether the folds of a trial may be one piece of work.
 
     Not where a fold has a time of its own, may end a trial, or is waited for: a search
@@ -332,7 +332,7 @@ def takes_whole_trials(family: Family, spec: StudySpec, strategy: Strategy) -> b
         and evaluation.n_folds > 1
         and evaluation.fold_timeout_seconds is None
         and _racing(spec) is None
-        and not strategy.sees_scores
+        and not sees_scores(spec.search.strategy)
     )
 
 

@@ -18,3 +18,14 @@ def code(tmp_path, request):
         del sys.modules[name]
     folder = str(tmp_path.absolute())
     sys.path[:] = [entry for entry in sys.path if entry != folder]
+
+
+@pytest.fixture
+def programs(monkeypatch):
+    """Give a test programs of its own."""
+    from hpo.models import builder_training
+    from hpo.models.traced_program import Programs
+
+    own = Programs()
+    monkeypatch.setattr(builder_training, "PROGRAMS", own)
+    return own

@@ -41,16 +41,6 @@ def kind(fitted):
     return fitted.engine.split(maxsplit=4)[-1]
 
 
-@pytest.fixture
-def programs(monkeypatch):
-    """Give a test programs of its own."""
-    from hpo.models.traced_program import Programs
-
-    own = Programs()
-    monkeypatch.setattr(builder_training, "PROGRAMS", own)
-    return own
-
-
 @pytest.mark.slow
 def test_trials_that_differ_in_rate_and_seed_share_a_program(code, programs):
     family = code.family(model("keras.layers.Dropout(0.5, seed=data.seed),"))

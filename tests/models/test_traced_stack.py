@@ -215,25 +215,21 @@ def kinds(results):
     return [each.engine.split(maxsplit=4)[-1] for each in results]
 
 
-@pytest.fixture
-def programs(monkeypatch):
-    """Give a test programs of its own."""
-    from hpo.models.traced_program import Programs
-
-    own = Programs()
-    monkeypatch.setattr(builder_training, "PROGRAMS", own)
-    return own
+def assert_stacked_as_alone(family, trial):
+    """Train a trial at once and each fold by itself; return the pairs of networks."""
+    together, one_by_one = family.fit_group(trial), alone(family, trial)
+    assert kinds(together) == ["stacked"] * 3
+    assert kinds(one_by_one) == [f"scan: {builder_training.SINGLE}"] * 3
+    pairs = list(zip(together, one_by_one, strict=True))
+    for one, other in pairs:
+        np.testing.assert_allclose(weights_of(one), weights_of(other), atol=1e-5)
+    return pairs
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression", "two targets"])
 def test_folds_are_stacked_and_score_as_alone(code, programs, task):
     family = code.family(model())
-    together = family.fit_group(folds(task))
-    assert kinds(together) == ["stacked"] * 3
-    one_by_one = alone(family, folds(task))
-    assert kinds(one_by_one) == [f"scan: {builder_training.SINGLE}"] * 3
-    for one, other in zip(together, one_by_one, strict=True):
-        np.testing.assert_allclose(weights_of(one), weights_of(other), atol=1e-5)
+    for one, other in assert_stacked_as_alone(family, folds(task)):
         assert one.curves.keys() == other.curves.keys()
         for name, values in one.curves.items():
             np.testing.assert_allclose(values, other.curves[name], rtol=1e-4)
@@ -258,11 +254,7 @@ def build(params, data):
 
 def test_models_of_several_inputs_and_outputs_are_stacked(code, programs):
     weights = np.where(TASKS["multiclass"][1] == 2, 2.0, 0.5)
-    family, trial = code.family(SEVERAL_ENDS), folds(weights=weights)
-    together = family.fit_group(trial)
-    assert kinds(together) == ["stacked"] * 3
-    for one, other in zip(together, alone(family, trial), strict=True):
-        np.testing.assert_allclose(weights_of(one), weights_of(other), atol=1e-5)
+    assert_stacked_as_alone(code.family(SEVERAL_ENDS), folds(weights=weights))
 
 
 def test_the_same_folds_give_the_same_bits_again(code, programs):
@@ -276,11 +268,7 @@ def test_folds_with_weights_of_rows_and_small_batches_are_stacked(code, programs
     weights = np.where(TASKS["multiclass"][1] == 2, 2.0, 0.5)
     family = code.family(model())
     for size in (7, 1000):
-        trial = folds(weights=weights, batch_size=size)
-        together = family.fit_group(trial)
-        assert kinds(together) == ["stacked"] * 3
-        for one, other in zip(together, alone(family, trial), strict=True):
-            np.testing.assert_allclose(weights_of(one), weights_of(other), atol=1e-5)
+        assert_stacked_as_alone(family, folds(weights=weights, batch_size=size))
 
 
 def test_a_network_that_diverges_leaves_its_neighbours_bit_identical(code, programs):
