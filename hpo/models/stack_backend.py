@@ -45,10 +45,12 @@ class Backend(Protocol):
         ``function(weights)`` returns (a scalar, anything).
         """
 
-    def loop(self, body: Callable[..., Any], state: Any, xs: Sequence[Any]) -> Any:
-        """Carry ``state = body(state, *slices)`` along the first axis of ``xs``.
+    def loop(
+        self, body: Callable[..., Any], state: Any, xs: Sequence[Any], n_steps: Any
+    ) -> Any:
+        """Carry ``state = body(state, *slices)`` along the first axis of trees ``xs``.
 
-        ``xs`` are trees; the first one is an array.
+        ``n_steps``, an integer of the backend's, says how far.
         """
 
     def stack_size(self, n_networks: int) -> int:
@@ -96,10 +98,12 @@ class TensorFlowBackend:
             total, more = function(weights)
         return more, tape.gradient(total, weights)
 
-    def loop(self, body: Callable[..., Any], state: Any, xs: Sequence[Any]) -> Any:
+    def loop(
+        self, body: Callable[..., Any], state: Any, xs: Sequence[Any], n_steps: Any
+    ) -> Any:
         import tensorflow as tf
 
-        n_steps = tf.shape(xs[0])[0]
+        n_steps = tf.cast(n_steps, "int32")
 
         def step(index: Any, state: Any) -> Any:
             slices = tf.nest.map_structure(lambda x: x[index], list(xs))
@@ -172,13 +176,16 @@ class JaxBackend:
         (_, more), found = jax.value_and_grad(function, has_aux=True)(weights)
         return more, found
 
-    def loop(self, body: Callable[..., Any], state: Any, xs: Sequence[Any]) -> Any:
+    def loop(
+        self, body: Callable[..., Any], state: Any, xs: Sequence[Any], n_steps: Any
+    ) -> Any:
         import jax
 
-        def step(state: Any, slices: Any) -> tuple[Any, None]:
-            return body(state, *slices), None
+        def step(index: Any, state: Any) -> Any:
+            return body(state, *jax.tree.map(lambda x: x[index], tuple(xs)))
 
-        return jax.lax.scan(step, state, tuple(xs))[0]
+        # Not a scan: how far it goes is data, and no program of its own.
+        return jax.lax.fori_loop(0, n_steps, step, state)
 
     def stack_size(self, n_networks: int) -> int:
         return next((s for s in GHOST_SIZES if s >= n_networks), n_networks)

@@ -126,7 +126,8 @@ class StackProgram:
             y: Codes (n,), int32, or targets (n, n_outputs), float32, likewise.
             order: Positions of the rows of each batch, (steps, K, batch), int32. The
                 last places of a batch may be filling, with any position.
-            counts: Rows of each batch that are not filling, (steps, K), float32.
+            counts: Rows of each batch that are not filling, (steps, K), float32. Steps
+                without any, which come last, are not taken.
             schedule: Of the optimizer, for these steps.
             weight: How much each row counts, (n,), if the recipe is weighted.
 
@@ -201,8 +202,9 @@ class StackProgram:
             words = places(state["weights"], order, self.recipe.batch_norm)
             data = {**data, "places": words}
         nothing = ops.zeros_like(counts[0])
+        n_steps = ops.count_nonzero(ops.max(counts, axis=1))
         return self._backend.loop(  # type: ignore[no-any-return]
-            body, (state, nothing, nothing), (order, counts, schedule)
+            body, (state, nothing, nothing), (order, counts, schedule), n_steps
         )
 
     def _step(

@@ -51,11 +51,11 @@ class StackTraining:
         self._place(list(self._running))
         self._state = self._fresh_state()
         self._data = self._fresh_data()
-        n_steps, done = self.members[0].n_steps, 0
+        n_epochs = 0
         while self._running:
-            self._epoch(done)
-            done += n_steps
-            self._make_small()
+            self._epoch(n_epochs * self.members[0].n_steps)
+            n_epochs += 1
+            self._make_small(n_epochs)
 
     # What is where
 
@@ -103,19 +103,34 @@ class StackTraining:
         size = self.backend.stack_size(n_networks)
         return size if self.room is None else min(size, self.room)
 
-    def _make_small(self) -> None:
-        """Drop the networks that have ended, once it pays."""
-        if not self._running or len(self._running) == self._alone:
+    def _make_small(self, n_epochs: int) -> None:
+        """Drop the networks that have ended after so many epochs, once it pays."""
+        if not self._running:
             return
-        running = [k for k in self._slots[: self._alone] if k in self._running]
-        size = self._size(len(running))
+        kept = [k for k in self._slots[: self._alone] if self._takes_part(k, n_epochs)]
+        size = self._size(len(kept))
         if size == len(self._slots):
             return
-        places = [self._slots.index(k) for k in running]
+        places = [self._slots.index(k) for k in kept]
         places += places[:1] * (size - len(places))
         self._state = self.backend.take(self._state, places)
         self._data = self.backend.take(self._data, places)
-        self._place(running)
+        self._place(kept)
+
+    def _takes_part(self, k: int, n_epochs: int) -> bool:
+        """Tell whether a network keeps its place.
+
+        Where a program is made for a size, the last digits of all follow it. So that
+        they do not follow a neighbour's failure, one that has failed keeps its place
+        until its epochs are over; with early stopping nobody knows when that would be.
+        """
+        if k in self._running:
+            return True
+        member = self.members[k]
+        failed = member.error is not None and member.stopping is None
+        return (
+            self.backend.compiles_sizes and failed and n_epochs < member.settings.epochs
+        )
 
     # Beginning
 

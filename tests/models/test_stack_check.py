@@ -10,7 +10,7 @@ from hpo.models import keras_mlp, stack_optimizers
 from hpo.models.keras_mlp import KerasMlp
 from hpo.models.keras_runtime import prepare
 from hpo.models.stack_backend import make_backend
-from hpo.models.stack_check import mismatch
+from hpo.models.stack_check import how_far_off, mismatch
 from hpo.models.stack_member import Member
 from hpo.models.stack_program import Programs, Recipe, StackProgram
 
@@ -35,6 +35,12 @@ def found(params, task="multiclass", weighted=False):
         # Gradients that are zero but for rounding: shifts that are taken out again.
         ({"hidden_layers": 3, "batch_norm": True, "activation": "linear"}, "binary", 0),
         ({"hidden_layers": 8, "batch_norm": True, "optimizer": "sgd"}, "targets", 0),
+        (
+            {"batch_norm": True, "activation": "linear", "optimizer": "rmsprop"},
+            "targets",
+            0,
+        ),
+        ({"hidden_layers": 8, "optimizer": "adagrad"}, "binary", 0),
         # So deep that rounding comes out as large as a mistake would.
         (
             {"hidden_layers": 40, "batch_norm": True, "optimizer": "rmsprop"},
@@ -65,10 +71,48 @@ def test_a_wrong_formula_is_named_with_how_far_off_it_is():
     assert found({"optimizer": "sgd"}) is None
 
 
-def test_penalties_and_weights_of_rows_are_checked_too(monkeypatch):
+def test_penalties_are_checked_too(monkeypatch):
     monkeypatch.setattr(StackProgram, "_penalty", lambda *_: 0.0)
     assert "away from Keras' own" in found({"l2": 0.1})
     assert found({}) is None
+
+
+def test_weights_of_rows_are_checked_too(monkeypatch):
+    step = StackProgram._step
+
+    def without_weights(self, state, data, X, y, count, each, now):
+        return step(self, state, data, X, y, count, None, now)
+
+    monkeypatch.setattr(StackProgram, "_step", without_weights)
+    assert "away from Keras' own" in found({}, weighted=True)
+    assert found({}) is None
+
+
+def test_the_division_by_the_rows_of_the_last_batch_is_checked_too(monkeypatch):
+    step = StackProgram._step
+
+    def divided_by_a_whole_batch(self, state, data, X, y, count, each, now):
+        state, loss, metric = step(self, state, data, X, y, count * 0 + 16, each, now)
+        return state, loss, metric
+
+    monkeypatch.setattr(StackProgram, "_step", divided_by_a_whole_batch)
+    assert "away from Keras' own" in found({})
+
+
+def test_small_steps_are_compared_as_closely_as_large_ones(monkeypatch):
+    def without_momentum(w, g, velocity, hyper, now):
+        return w - hyper["learning_rate"] * g, velocity
+
+    monkeypatch.setattr(stack_optimizers, "_sgd", without_momentum)
+    assert "away from Keras' own" in found({"hidden_layers": 8, "optimizer": "sgd"})
+
+
+def test_an_update_that_is_no_number_is_infinitely_far_off():
+    fine, broken = np.ones(3), np.array([1.0, np.nan, 1.0])
+    assert how_far_off(broken, 0 * fine, fine) == np.inf
+    assert how_far_off(fine, 0 * fine, broken) == np.inf
+    assert how_far_off(fine + 1e-6, 0 * fine, fine) == 0
+    assert how_far_off(2 * fine, 0 * fine, fine) == pytest.approx(1)
 
 
 @pytest.mark.usefixtures("wrong_adam")
@@ -86,7 +130,7 @@ def test_the_family_then_trains_by_fit_with_equal_results(task, monkeypatch):
         params |= {"batch_norm": True, "patience": None}
     wanted = request(task, params, weight=weight)
     (alone,) = KerasMlp().fit_group([wanted])
-    assert " fit: its self-check found weights" in alone.engine
+    assert " fit: its self-check found updates" in alone.engine
     monkeypatch.undo()
     (stacked,) = KerasMlp().fit_group([wanted])
     assert stacked.engine.endswith(" stacked")

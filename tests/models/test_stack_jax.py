@@ -52,9 +52,27 @@ for size, place in ((2, 1), (7, 3)):
     assert members[place].n_epochs == alone.n_epochs
     for ours, theirs in zip(members[place].weights, alone.weights, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
+# What becomes of a neighbour changes no bit, nor the sizes of the stack.
+for size in (2, 7):
+    stack = [
+        request("regression", {**params, "patience": None, "epochs": 2 + k}, k)
+        for k in range(size)
+    ]
+    calm = train(stack)
+    assert not any(member.error for member in calm)
+    wild = {"patience": None, "epochs": 2, "learning_rate": 1e30}
+    stack[0] = request("regression", {**params, **wild})
+    failed, *others = train(stack)
+    assert failed.error.kind == "nan"
+    for one, other in zip(others, calm[1:], strict=True):
+        for ours, theirs in zip(one.weights, other.weights, strict=True):
+            assert ours.tobytes() == theirs.tobytes()
 for kernel in alone.weights:
     print(kernel.tobytes().hex())
 
+from sklearn.datasets import load_digits
+
+from hpo.models import FitRequest, stack_optimizers
 from hpo.models.stack_backend import make_backend
 from hpo.models.stack_check import mismatch
 from hpo.models.stack_member import Member
@@ -84,6 +102,25 @@ for task, given, many in [
     StackTraining(members, program, backend, 40).run()
     assert len(program._epoch) == 1
 
+# Rounding stays rounding: of all steps of an epoch, a few are taken for the check.
+X, y = load_digits(return_X_y=True)
+for depth, params in [
+    (5, {}),
+    (8, {"batch_norm": True, "optimizer": "rmsprop"}),
+]:
+    params |= {"hidden_layers": depth, "units": 96, "learning_rate": 0.001}
+    wanted_here = FitRequest(params, X, y, "classification", 10, 0)
+    members = [Member(wanted_here, "jax") for _ in range(2)]
+    assert members[0].n_steps > 50
+    program = StackProgram(Recipe.of(members[0].architecture, weighted=False), backend)
+    found = mismatch(program, backend, members, 40)
+    assert found is None, found
+
+sgd, stack_optimizers._sgd = stack_optimizers._sgd, lambda w, g, v, hyper, now: (
+    w - hyper["learning_rate"] * g, v
+)
+assert "away from Keras' own" in checked("binary", {"optimizer": "sgd"})
+stack_optimizers._sgd = sgd
 StackProgram._penalty = lambda *_: 0.0
 members = [Member(request("binary", {"units": 5, "l2": 0.1}), "jax")]
 program = StackProgram(Recipe.of(members[0].architecture, weighted=False), backend)
