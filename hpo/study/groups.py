@@ -138,3 +138,11 @@ def by_trial(group: Sequence[Pair]) -> list[Group]:
     """Split a group so that each trial stands alone, to find which one is guilty."""
     numbers = dict.fromkeys(pair.number for pair in group)
     return [tuple(p for p in group if p.number == number) for number in numbers]
+
+
+def narrower(group: Sequence[Pair]) -> list[Group]:
+    """Split a group by trials, or that of one trial by folds; one pair is no more."""
+    trials = by_trial(group)
+    if len(trials) > 1:
+        return trials
+    return alone(group) if len(group) > 1 else []

@@ -27,7 +27,7 @@ from hpo.records import FoldResult, Trial
 from hpo.search import Strategy
 from hpo.store import Changes
 from hpo.study.failures import failed_results, unexpected
-from hpo.study.groups import Schedule, alone, by_trial
+from hpo.study.groups import Schedule, alone, by_trial, narrower
 from hpo.study.heart import Clock, Heart
 from hpo.study.ledger import Ledger
 from hpo.study.progress import MAX_ATTEMPTS, Observer, Pace, Progress
@@ -191,9 +191,10 @@ class StudyLoop:
     def _submit(self) -> None:
         while self._ready:
             groups = self._schedule.lacking(self._ready.popleft(), self._ledger.needs)
+            groups = [part for whole in groups for part in self._parts(whole)]
             self._ready.extendleft(reversed(groups))
             if len(groups) != 1:
-                continue  # nothing is lacking, or each fold is to come by itself
+                continue  # nothing is lacking, or it is to come in parts
             (group,) = groups
             if self._engine is None:
                 self._engine = self._make_engine()
@@ -204,6 +205,19 @@ class StudyLoop:
             future = self._engine.submit(group, timeout=timeout)
             self._flying[future] = group
             self._ready.popleft()
+
+    def _parts(self, group: Group) -> Sequence[Group]:
+        """Split what has its last attempt, so that only the guilty trial fails.
+
+        A trial that was given out as a whole comes in folds: they take less memory.
+        """
+        if self._n_attempts(group) < MAX_ATTEMPTS - 1:
+            return [group]
+        return alone(group) if self._schedule.whole_trials else by_trial(group)
+
+    def _n_attempts(self, group: Group) -> int:
+        """Return how many workers the unluckiest pair of a group has lost."""
+        return max(self._attempts.get((p.number, p.fold), 0) for p in group)
 
     def _wait(self, seconds: float) -> dict[Future[Any], Group]:
         done = wait(self._flying, timeout=seconds, return_when=FIRST_COMPLETED).done
@@ -264,9 +278,11 @@ class StudyLoop:
             results += self._charge(group, str(error), lost)
         elif isinstance(error, TaskTimeoutError | TaskMemoryError):
             kind = "timeout" if isinstance(error, TaskTimeoutError) else "memory"
-            trials = by_trial(group)
-            if len(trials) > 1:
-                self._ready.extendleft(reversed(trials))
+            # Folds that are too much together may fit one by one; time is counted by
+            # folds already.
+            parts = narrower(group) if kind == "memory" else by_trial(group)
+            if len(parts) > 1:
+                self._ready.extendleft(reversed(parts))
             else:
                 results += failed_results(group, kind, str(error))
         elif isinstance(error, EngineError | SpecError):
@@ -283,14 +299,12 @@ class StudyLoop:
             key = (pair.number, pair.fold)
             self._attempts[key] = self._attempts.get(key, 0) + 1
             lost.append((*key, reason))
-        n_attempts = max(self._attempts[pair.number, pair.fold] for pair in group)
+        n_attempts = self._n_attempts(group)
         if n_attempts >= MAX_ATTEMPTS:
             return failed_results(
                 group, "worker-lost", f"{reason} ({n_attempts} times)"
             )
-        # The last attempt is made alone, so that only the guilty trial fails.
-        last = n_attempts == MAX_ATTEMPTS - 1
-        self._ready.extendleft(reversed(by_trial(group) if last else [group]))
+        self._ready.appendleft(group)
         return []
 
     def _progress(

@@ -342,6 +342,42 @@ def test_lost_attempts_are_counted_across_restarts(store):
     assert store.trials("s")[1].failure == "worker-lost"
 
 
+def test_after_a_restart_too_the_last_attempt_is_of_a_trial_alone(store):
+    def fate(group, n_before):
+        return WorkerLostError("killed") if group[0].number == 0 else None
+
+    for _ in range(2):
+        run(store, trials=4, group_limit=40, engine=LossyEngine(fate), stop_after=1)
+
+    def guilty(group, n_before):
+        lost = any((p.number, p.fold) == (1, 2) for p in group)
+        return WorkerLostError("killed") if lost else None
+
+    writer = store.own("s")
+    assert set(writer.lost_attempts().values()) == {2}
+    writer.release()
+    run(store, trials=4, group_limit=40, engine=LossyEngine(guilty))
+    failed = [t.number for t in store.trials("s") if t.failure == "worker-lost"]
+    assert failed == [1]
+
+
+@pytest.mark.parametrize(
+    "error", [TaskMemoryError("used 4 GB"), WorkerLostError("killed by signal 9")]
+)
+def test_folds_that_are_too_much_together_are_trained_one_by_one(stores, error):
+    """However they were given out, and whatever noticed it."""
+    undisturbed, disturbed = stores("undisturbed"), stores("disturbed")
+    run(undisturbed, trials=4)
+
+    def fate(group, n_before):
+        return error if len(group) > 1 else None
+
+    engine = LossyEngine(fate)
+    options = {"whole_trials": True, "group_matters": False}
+    run(disturbed, trials=4, engine=engine, **options)
+    assert table(disturbed) == table(undisturbed)
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
