@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import gc
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -90,12 +91,14 @@ class Program:
         if 1 in self._checked:
             return
         size = _checked_size([order], batch_size)
-        (few,), (start,) = self._tried([model], [order], size)
+        few = order[: CHECKED_STEPS * size]
         device = self.backend.on_device
-        state, logs = self.epochs.train(
-            device(start), self.backend.rows_on_device(data), device(few), size
-        )
-        compare(model, data.take(few), size, start, state, logs)
+        with self._calm([model]):
+            start = self.start(model)
+            state, logs = self.epochs.train(
+                device(start), self.backend.rows_on_device(data), device(few), size
+            )
+            compare(model, data.take(few), size, start, state, logs)
         self._checked.add(1)
 
     def check_stack(
@@ -123,26 +126,44 @@ class Program:
         if len(models) in self._checked:
             return
         size = _checked_size(orders, batch_size)
-        orders, starts = self._tried(models, orders, size)
-        state, logs = self.stack(len(models)).train(
-            self.backend.on_device(stacked_states(starts)),
-            rows,
-            segments(orders, size),
-            size,
-        )
-        seen = {name: values[-1] for name, values in logs.items()}
-        few, found = data[-1].take(orders[-1]), member(state, -1)
-        compare(models[-1], few, size, starts[-1], found, seen)
+        few = [order[: CHECKED_STEPS * size] for order in orders]
+        with self._calm(models):
+            starts = [self.start(model) for model in models]
+            state, logs = self.stack(len(models)).train(
+                self.backend.on_device(stacked_states(starts)),
+                rows,
+                segments(few, size),
+                size,
+            )
+            seen = {name: values[-1] for name, values in logs.items()}
+            last, found = data[-1].take(few[-1]), member(state, -1)
+            compare(models[-1], last, size, starts[-1], found, seen)
         self._checked.add(len(models))
 
-    def _tried(
-        self, models: Sequence[Any], orders: Sequence[NDArray[Any]], batch_size: int
-    ) -> tuple[list[NDArray[Any]], list[State]]:
-        """Return the first few rows of each order, and the states to start from."""
-        for model in models:
-            _calm(model.optimizer)
-        few = [order[: CHECKED_STEPS * batch_size] for order in orders]
-        return few, [self.start(model) for model in models]
+    @contextmanager
+    def _calm(self, models: Sequence[Any]) -> Iterator[None]:
+        """Set small learning rates, but for schedules, which are compiled in.
+
+        Optimizers get back what they had: a network is saved with its own.
+        """
+        import keras
+
+        begun = [self.start(model).optimizer for model in models]
+        rates = [getattr(model.optimizer, "_learning_rate", None) for model in models]
+        variables = [rate for rate in rates if isinstance(rate, keras.Variable)]
+        given = _arrays(variables)
+        for variable in variables:
+            variable.assign(CHECKED_RATE)
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, given, strict=True):
+                variable.assign(value)
+            for model, arrays in zip(models, begun, strict=True):
+                if model.optimizer.built:
+                    remembered = model.optimizer.variables
+                    for variable, value in zip(remembered, arrays, strict=True):
+                        variable.assign(value)
 
 
 class Programs:
@@ -251,15 +272,6 @@ def _arrays(tensors: Any) -> list[Any]:
     import keras
 
     return [keras.ops.convert_to_numpy(tensor) for tensor in tensors]
-
-
-def _calm(optimizer: Any) -> None:
-    """Set a small learning rate, unless it follows a schedule, which is compiled in."""
-    import keras
-
-    rate = getattr(optimizer, "_learning_rate", None)
-    if isinstance(rate, keras.Variable):
-        rate.assign(CHECKED_RATE)
 
 
 def _has_rounding_weights(model: Any) -> bool:

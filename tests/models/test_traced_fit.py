@@ -286,6 +286,21 @@ def test_the_first_trial_s_learning_rate_does_not_decide_over_the_program(
     assert kind(later) == SCAN
 
 
+def test_the_check_leaves_nothing_behind_in_an_optimizer(code, programs):
+    # Of the network that a program is checked with; it may be saved and trained on.
+    fitted = fit(
+        code.family(model()), "multiclass", optimizer="adam", learning_rate=0.3
+    )
+    optimizer = fitted.model.model.optimizer
+    assert kind(fitted) == SCAN
+    assert float(optimizer.learning_rate) == pytest.approx(0.3)
+    assert optimizer.built
+    assert [int(optimizer.iterations), *map(np.any, optimizer.variables[2:])] == [
+        0,
+        *[False] * 8,
+    ]
+
+
 def test_a_lack_of_memory_is_the_trial_s_and_not_its_program_s(
     code, programs, monkeypatch
 ):

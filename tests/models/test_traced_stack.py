@@ -264,6 +264,15 @@ def test_the_same_folds_give_the_same_bits_again(code, programs):
         np.testing.assert_array_equal(weights_of(one), weights_of(other))
 
 
+def test_the_check_leaves_nothing_behind_in_an_optimizer(code, programs):
+    options = {"optimizer": "adam", "learning_rate": 0.3}
+    for fitted in code.family(model()).fit_group(folds(**options)):
+        optimizer = fitted.model.model.optimizer
+        assert float(optimizer.learning_rate) == pytest.approx(0.3)
+        assert int(optimizer.iterations) == 0
+        assert not any(np.any(slot) for slot in optimizer.variables[2:])
+
+
 def test_folds_with_weights_of_rows_and_small_batches_are_stacked(code, programs):
     weights = np.where(TASKS["multiclass"][1] == 2, 2.0, 0.5)
     family = code.family(model())
