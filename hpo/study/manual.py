@@ -18,7 +18,7 @@ from hpo.records import Params, ParamValue, Task, Trial, params_key
 from hpo.seeds import TRY
 from hpo.space import Float, Hyperparameter, Int, Space
 from hpo.space.conditions import Condition, as_tuple
-from hpo.store import MANUAL, Store
+from hpo.store import MANUAL, SEARCH, Store
 from hpo.store.leases import BEATS_PER_LEASE
 from hpo.study.editing import edits
 from hpo.study.groups import Schedule
@@ -26,6 +26,7 @@ from hpo.study.loop import Budget, StudyLoop
 from hpo.study.prepare import Prepared
 from hpo.study.progress import Observer
 from hpo.study.run import local_engine, study_record, try_quietly
+from hpo.study.trained import require_versions
 from hpo.study.verdict import Verdict
 from hpo.study.writing import OneTrial
 
@@ -259,13 +260,19 @@ class ManualTry:
             ),
             budget=Budget(1, None, spec.evaluation.fold_timeout_seconds),
             verdict=Verdict(None, 2),
-            make_engine=lambda: self._make_engine(self._prepared),
+            make_engine=self._checked_engine,
             writer=OneTrial(self._writer, number),
             trials=known,
             active_seconds=0.0,
             observers=self._observers,
             beat_seconds=self._store.lease_seconds / BEATS_PER_LEASE,
         )
+
+    def _checked_engine(self) -> Engine:
+        for kind in (SEARCH, MANUAL):
+            name = self._prepared.spec.name
+            require_versions(name, self._store.trials(name, kind=kind))
+        return self._make_engine(self._prepared)
 
     def _stored(self) -> list[Trial]:
         """Return the trial as it is stored now; none if it is new."""
@@ -283,6 +290,7 @@ class ManualTry:
             LeaseLostError: Another process took the study over.
             StoreError: The store went away; what was committed is kept.
             EngineError: No worker can be started.
+            StudyError: Its networks were trained by another Keras than is installed.
         """
         try:
             if self._trial.finished:

@@ -39,6 +39,7 @@ from hpo.study.loop import Budget, StudyLoop
 from hpo.study.prepare import Prepared
 from hpo.study.progress import Observer
 from hpo.study.racing import MedianRacing
+from hpo.study.trained import require_versions
 from hpo.study.verdict import Verdict
 from hpo.study.writing import TrialWriter
 from hpo.user_code import OBJECTIVE, kind_of
@@ -137,12 +138,18 @@ class StudyRun:
                 # What the file said at first, which the study is about to forget.
                 self._writer.change(stored, 0)
             self._writer.change(study_record(self._prepared), len(trials))
+
+        def make() -> Engine:
+            # Only where something is to be trained: what there is may be looked at.
+            require_versions(spec.name, trials)
+            return (make_engine or (lambda: local_engine(self._prepared)))()
+
         return make_loop(
             self._prepared,
             self._strategy,
             self._writer,
             trials,
-            make_engine=make_engine,
+            make_engine=make,
             observers=observers,
             active_seconds=stored.active_seconds,
             beat_seconds=self._store.lease_seconds / BEATS_PER_LEASE,
@@ -164,6 +171,7 @@ class StudyRun:
             LeaseLostError: Another process took the study over.
             StoreError: The store went away; what was committed is kept.
             EngineError: No worker can be started.
+            StudyError: Its networks were trained by another Keras than is installed.
         """
         spec = self._prepared.spec
         try:

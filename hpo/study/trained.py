@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 
+from hpo.errors import StudyError
 from hpo.records import Trial
 
 UNTOLD = "objective"
@@ -56,11 +57,12 @@ def fit_words(trials: Iterable[Trial]) -> str | None:
 def other_versions(trials: Iterable[Trial]) -> str | None:
     """Say that stored trials were trained with other versions than are installed.
 
+    Not of Keras, with which a study does not go on at all; see `require_versions`.
+
     Returns:
         One sentence with both, or None if nothing has changed.
     """
-    stored = dict.fromkeys(versions(text) for text in trained_by(trials))
-    changed = {old: now for old in stored if (now := _installed(old)) != old}
+    changed = {old: now for old, now in _changed(trials) if not _is_keras(old)}
     if not changed:
         return None
     old, now = "; ".join(changed), "; ".join(dict.fromkeys(changed.values()))
@@ -68,6 +70,37 @@ def other_versions(trials: Iterable[Trial]) -> str | None:
         f"its trials so far were trained by {old}, and from now on it is {now}: the "
         "same params may score a little differently"
     )
+
+
+def require_versions(name: str, trials: Iterable[Trial]) -> None:
+    """Refuse to train networks of a study by another Keras or backend than before.
+
+    Args:
+        name: Of the study.
+        trials: Of the study, as stored.
+
+    Raises:
+        StudyError: Other versions are installed now; names both and the ways out.
+    """
+    for old, now in _changed(trials):
+        if _is_keras(old):
+            packages = " ".join(f"{which}=={what}" for which, what in _packages(old))
+            raise StudyError(
+                f"study {name!r} was begun with {old}, and {now} is installed now, so "
+                "its trials could not be compared: the same params may score "
+                f"differently. Install those again with `pip install {packages}`, or "
+                "begin a new study with `hpo run FILE --name NEW`."
+            )
+
+
+def _changed(trials: Iterable[Trial]) -> list[tuple[str, str]]:
+    """Return stored versions that are not those of now, with those of now."""
+    stored = dict.fromkeys(versions(text) for text in trained_by(trials))
+    return [(old, now) for old in stored if (now := _installed(old)) != old]
+
+
+def _is_keras(text: str) -> bool:
+    return text.startswith("keras ")
 
 
 def versions(text: str) -> str:

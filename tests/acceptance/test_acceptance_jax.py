@@ -109,19 +109,29 @@ def test_networks_train_on_jax(folder):
 
 
 @pytest.mark.keras
-def test_another_version_than_that_of_the_stored_trials_is_told_once(folder):
+def test_networks_of_another_keras_are_not_mixed_with_those_of_this_one(folder):
     folder.hpo("run", "study.yaml", "--trials", "1")
+    now = f"keras {metadata.version('keras')}"
     with closing(sqlite3.connect(folder.path / "hpo.db")) as store:
         store.execute(
-            "UPDATE folds SET engine = replace(engine, ?, 'keras 3.0.0')",
-            (f"keras {metadata.version('keras')}",),
+            "UPDATE folds SET engine = replace(engine, ?, 'keras 3.0.0')", (now,)
         )
         store.commit()
     (before,) = folder.json("show", "small")["trained_by"]
     assert before.startswith("keras 3.0.0 tensorflow ")
-    said = folder.hpo("run", "study.yaml", "--trials", "2").stderr
-    (warning,) = [line for line in said.splitlines() if line.startswith("warning:")]
-    assert "keras 3.0.0 tensorflow" in warning
-    assert f"keras {metadata.version('keras')} tensorflow" in warning
-    assert len(folder.json("show", "small")["trained_by"]) == 2
-    assert "keras 3.0.0" in folder.hpo("show", "small").stdout
+    for command in (["run", "study.yaml", "--trials", "2"], ["try", "study.yaml"]):
+        said = folder.hpo(*command, code=2).stderr
+        assert "Traceback" not in said
+        said = " ".join(said.split())
+        assert "'small' was begun with keras 3.0.0 tensorflow" in said
+        assert f"{now} tensorflow" in said
+        assert "pip install keras==3.0.0 tensorflow==" in said
+        assert "--name NEW" in said
+    # Nothing was added, and nothing that is there is kept from the user.
+    assert list(folder.json("show", "small")["trained_by"]) == [before]
+    assert len(folder.json("trials", "small")) == 1
+    again = folder.hpo("run", "study.yaml", "--trials", "1")
+    assert "small" in again.stdout
+    folder.hpo("run", "study.yaml", "--trials", "1", "--name", "new")
+    (text,) = folder.json("show", "new")["trained_by"]
+    assert text.startswith(now)

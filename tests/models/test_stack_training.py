@@ -71,6 +71,21 @@ def test_alone_and_in_any_stack_a_network_is_the_same_to_the_bit(task, params):
         same(train(stack)[place], alone)
 
 
+@pytest.mark.parametrize(("units", "batch_size"), [(128, 100), (250, 120), (600, 64)])
+def test_wide_networks_and_large_batches_are_the_same_to_the_bit_too(units, batch_size):
+    # Products so large are cut into blocks, which must not follow the stack.
+    params = {**BASE, "units": units, "batch_size": batch_size, "hidden_layers": 2}
+    wanted = request("10 classes", params)
+    (alone,) = train([wanted])
+    for size, place in ((2, 1), (5, 3)):
+        stack = [
+            request("10 classes", {**params, "units": units - 9}, 100 + number)
+            for number in range(size)
+        ]
+        stack[place] = wanted
+        same(train(stack)[place], alone)
+
+
 @pytest.mark.parametrize("patience", [None, 2])
 def test_networks_that_diverge_fail_alone(patience):
     params = {**BASE, "optimizer": "sgd", "patience": patience, "epochs": 4}

@@ -6,10 +6,12 @@ from importlib import metadata
 
 import pytest
 
+from hpo.errors import StudyError
 from hpo.records import FoldResult, Trial
 from hpo.study.trained import (
     fit_words,
     other_versions,
+    require_versions,
     trained_by,
     trained_words,
     versions,
@@ -85,13 +87,20 @@ def test_the_same_versions_are_nothing_to_tell(text):
     assert other_versions(trials([text])) is None
 
 
-def test_other_versions_are_told_with_both_texts_and_once():
+def test_another_keras_or_backend_is_refused_with_both_versions_and_the_way_out():
     old = "keras 3.14.0 tensorflow 2.22.0rc1"
-    said = other_versions(trials([f"{old} stacked", f"{old} fit"], [f"{old} stacked"]))
-    assert said is not None
+    stored = trials([f"{old} stacked", f"{old} fit"], [f"{old} stacked"])
+    assert other_versions(stored) is None
+    with pytest.raises(StudyError) as caught:
+        require_versions("mine", stored)
+    said = str(caught.value)
     assert said.count(old) == 1
     assert said.count("keras 3.15.1 tensorflow 2.22.0rc1") == 1
-    assert "\n" not in said
+    assert "pip install keras==3.14.0 tensorflow==2.22.0rc1" in said
+    assert "--name NEW" in said
+    require_versions("mine", trials(["keras 3.15.1 tensorflow 2.22.0-rc1 stacked"]))
+    require_versions("mine", trials(["scikit-learn 1.8.0"]))
+    require_versions("mine", [])
 
 
 def test_a_change_of_one_of_several_is_told():
