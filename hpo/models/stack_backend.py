@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GHOST_SIZES = (1, 5, 10, 20, 40)
-"""Stack sizes that JAX compiles for; others are filled up with ghosts."""
+"""Sizes that JAX compiles for when a stack gets smaller; others are filled up with
+ghosts."""
 
 
 class Backend(Protocol):

@@ -100,8 +100,10 @@ class StackTraining:
 
     def _size(self, n_networks: int) -> int:
         """Return the size of the stack, ghosts included, for some networks."""
+        # What is compiled for the first size is there already.
+        most = len(self.members) if self.backend.compiles_sizes else self.room
         size = self.backend.stack_size(n_networks)
-        return size if self.room is None else min(size, self.room)
+        return size if most is None else min(size, most)
 
     def _make_small(self, n_epochs: int) -> None:
         """Drop the networks that have ended after so many epochs, once it pays."""

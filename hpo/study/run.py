@@ -311,8 +311,10 @@ def study_strategy(prepared: Prepared, enqueue: Sequence[Params] = ()) -> Strate
 
 def _schedule(family: Family, spec: StudySpec, strategy: Strategy) -> Schedule:
     n_folds, limit = spec.evaluation.n_folds, family.group_limit
-    if spec.evaluation.fold_timeout_seconds is not None:
-        # A group has the time of all its folds: a slow trial must not live on others'.
+    if family.group_matters or spec.evaluation.fold_timeout_seconds is not None:
+        # Larger groups would share out worse, as they may not suit the machine, and
+        # JAX trains no network faster in them. And a group has the time of all its
+        # folds: a slow trial must not live on others'.
         limit = min(limit, n_folds)
     return Schedule(
         n_folds=n_folds,

@@ -225,16 +225,21 @@ search: {strategy: bayesian, trials: 14, width: 4, max_failures: 99}
 
 
 @pytest.mark.keras
-def test_keras_networks_come_out_the_same_after_kills(make_folder):
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_keras_networks_come_out_the_same_after_kills(
+    make_folder, backend, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    words = ("run", "study.yaml", "--backend", backend, "--jobs")
     calm, killed = make_folder("calm", KERAS), make_folder("killed", KERAS)
-    calm.hpo("run", "study.yaml", "--jobs", "2")
+    calm.hpo(*words, "2")
     for jobs in ("1", "2"):
         stored = killed.n_folds_stored()
-        process = killed.start("run", "study.yaml", "--jobs", jobs)
+        process = killed.start(*words, jobs)
         killed.wait_for_folds(process, stored)
         process.kill()
         process.communicate()
-    killed.hpo("run", "study.yaml", "--jobs", "1")
+    killed.hpo(*words, "1")
     table = killed.trial_table("svc")
     assert table == calm.trial_table("svc")
     assert {"complete", "failed"} == {row["state"] for row in table}
