@@ -31,7 +31,8 @@ def _train(member: Member) -> None:
 
     make_room()
     keras.utils.set_random_seed(member.seed % 2**32)  # dropout
-    model = compiled(member, eagerly=False)
+    metrics = [METRIC[member.request.task]]
+    model = compiled(member, eagerly=False, metrics=metrics)
     free_optimizer(model)
     request, y = member.request, targets(member.request)
     X, given = request.X.astype("float32"), request.sample_weight

@@ -13,7 +13,7 @@ import itertools
 import threading
 import time
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import Problem, TrialError
@@ -81,7 +81,7 @@ class KerasMlp:
         # The data are the same for the whole study; any will do.
         network = Architecture.of(settings, 1, "regression", 0)
         return (
-            Recipe.of(network, weighted="class_weight" in params),
+            _recipe(network, params, self._backend, weighted="class_weight" in params),
             tuple(bucket(width, self._backend) for width in network.widths),
             settings.batch_size,
             settings.patience is None,
@@ -107,7 +107,7 @@ def _stacks(members: Mapping[int, Member]) -> list[list[int]]:
     """Split members into stacks: of one recipe and shape, and not too large."""
     alike: dict[Hashable, list[int]] = {}
     for index, member in members.items():
-        alike.setdefault((_recipe(member), member.key), []).append(index)
+        alike.setdefault((_recipe_of(member), member.key), []).append(index)
     stacks: list[list[int]] = []
     for indices in alike.values():
         size, rows = _room(members[indices[0]]), 0
@@ -142,15 +142,36 @@ def bytes_of(member: Member) -> int:
     return 4 * (6 * weights + 2 * rows * sum(sizes) + order)
 
 
-def _recipe(member: Member) -> Recipe:
-    weighted = member.request.sample_weight is not None
-    return Recipe.of(member.architecture, weighted=weighted)
+def _recipe_of(member: Member) -> Recipe:
+    request = member.request
+    weighted = request.sample_weight is not None
+    return _recipe(
+        member.architecture, request.params, member.backend, weighted=weighted
+    )
+
+
+def _recipe(
+    network: Architecture, params: Params, backend: str, *, weighted: bool
+) -> Recipe:
+    """Return what a network's program is compiled for.
+
+    JAX compiles for seconds. So there a rate or penalty that is 0 is data like any
+    other where it was named: the trial of the defaults needs no program of its own.
+    """
+    recipe = Recipe.of(network, weighted=weighted)
+    if backend != "jax":
+        return recipe
+    return replace(
+        recipe,
+        has_dropout=recipe.n_hidden > 0 and "dropout" in params,
+        has_penalty="l1" in params or "l2" in params,
+    )
 
 
 def _train(members: Sequence[Member], engine: str) -> list[Fitted | Exception]:
     started = time.perf_counter()
     backend = make_backend(engine.split()[2])
-    program = PROGRAMS.get(_recipe(members[0]), backend)
+    program = PROGRAMS.get(_recipe_of(members[0]), backend)
     try:
         why_not = _distrust(program, backend, members)
         if why_not is None:

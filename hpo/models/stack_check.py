@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hpo.models.builder_keras import options_of
-from hpo.models.builder_progress import METRIC
 from hpo.models.family import FitRequest
 from hpo.models.keras_network import build, draw_kernels, kernels
 from hpo.models.settings import Settings
@@ -69,7 +68,7 @@ def mismatch(
         recipe = replace(program.recipe, n_hidden=MAX_HIDDEN)
         program, wanted = StackProgram(recipe, backend), ()
     if backend.compiles_sizes and _are_small(wanted):
-        members = _noise_like(wanted)
+        members = _noise_like(wanted, penalised=program.recipe.has_penalty)
     else:
         members = [Checked(_request(program, *size)) for size in SIZES]
     StackTraining(members, program, backend, room).run()
@@ -124,7 +123,7 @@ def _are_small(members: Sequence[Member]) -> bool:
     return 0 < sum(member.request.X.size for member in members) <= MAX_NUMBERS
 
 
-def _noise_like(members: Sequence[Member]) -> list[Member]:
+def _noise_like(members: Sequence[Member], *, penalised: bool) -> list[Member]:
     """Return networks of the same sizes on noise, to be trained calmly.
 
     Folds that share rows share noise, so that there are as many rows in all.
@@ -136,12 +135,11 @@ def _noise_like(members: Sequence[Member]) -> list[Member]:
     noise = {key: rng.normal(size=X.shape) for key, X in tables.items()}
     calm: list[Member] = []
     for member in members:
-        request, settings = member.request, member.settings
+        request = member.request
         X = noise[id(request.X)]
         y = request.y
         if request.task == "regression":
             y = (y - y.mean(axis=0)) / (y.std(axis=0) + 1.0)
-        penalised = settings.l1 > 0 or settings.l2 > 0
         params = {
             **request.params,
             **_calm(penalised=penalised),
@@ -215,7 +213,7 @@ def _trained_by_keras(
     eagerly = keras.backend.backend() != "jax"
     # The member has trained: a new one of the same request deals the same batches.
     fresh = Checked(request)
-    model = compiled(fresh, eagerly=eagerly)
+    model = compiled(fresh, eagerly=eagerly, metrics=())
     before = model.get_weights()
     dealt, counts = fresh.next_batches(0), fresh.counts()
     y = targets(request)
@@ -245,7 +243,7 @@ def _weights(request: FitRequest, batch: NDArray[Any], count: int) -> NDArray[An
     return weight * np.float32(len(batch) / count)
 
 
-def compiled(member: Member, *, eagerly: bool = True) -> Any:
+def compiled(member: Member, *, eagerly: bool, metrics: Sequence[str]) -> Any:
     """Return the stock Keras model of a member, with its initial weights, compiled."""
     import keras
 
@@ -268,7 +266,7 @@ def compiled(member: Member, *, eagerly: bool = True) -> Any:
     model.compile(
         optimizer=optimizer,
         loss=network.loss,
-        metrics=[METRIC[member.request.task]],
+        metrics=list(metrics),
         run_eagerly=eagerly,
         # JAX has no other way to compile a step; TensorFlow has graphs.
         jit_compile=keras.backend.backend() == "jax" and not eagerly,

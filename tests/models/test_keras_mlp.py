@@ -266,3 +266,16 @@ def test_nadam_s_products_are_the_same_from_epoch_to_epoch():
     late = schedule("nadam", stack, 8990, 10)
     for name, values in late.items():
         np.testing.assert_allclose(values, whole[name][8990:], rtol=1e-6, err_msg=name)
+
+
+def test_on_jax_what_is_named_and_zero_needs_no_program_of_its_own():
+    plain, zero = {"units": 8}, {"units": 8, "dropout": 0.0, "l2": 0.0}
+    some = {"units": 8, "dropout": 0.3, "l2": 0.1}
+    for backend, as_one in (("jax", (zero, some)), ("tensorflow", (plain, zero))):
+        key = KerasMlp(backend).program_key
+        first, second = as_one
+        assert key(first) == key(second)
+        assert len({key(plain), key(zero), key(some)}) == 2
+    # Without hidden layers there is nothing to drop.
+    key = KerasMlp("jax").program_key
+    assert key({"hidden_layers": 0, "dropout": 0.3}) == key({"hidden_layers": 0})

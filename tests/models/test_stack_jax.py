@@ -121,13 +121,25 @@ sgd, stack_optimizers._sgd = stack_optimizers._sgd, lambda w, g, v, hyper, now: 
 )
 assert "away from Keras' own" in checked("binary", {"optimizer": "sgd"})
 stack_optimizers._sgd = sgd
-StackProgram._penalty = lambda *_: 0.0
+penalty, StackProgram._penalty = StackProgram._penalty, lambda *_: 0.0
 members = [Member(request("binary", {"units": 5, "l2": 0.1}), "jax")]
 program = StackProgram(Recipe.of(members[0].architecture, weighted=False), backend)
 assert "away from Keras' own" in mismatch(program, backend, members, 40)
 assert "away from Keras' own" in checked("binary", {"l2": 0.1})
 
 from hpo.models.keras_mlp import KerasMlp
+
+# What is named and 0 is trained in the program of those where it is not.
+StackProgram._penalty = penalty
+named = {**base, "dropout": 0.0, "l2": 0.0}
+zero = request("multiclass", named)
+other = request("multiclass", {**named, "dropout": 0.5, "l2": 0.1}, 3)
+(plain,) = train([zero])
+first, second = KerasMlp("jax").fit_group([zero, other])
+for result in (first, second):
+    assert result.engine.endswith(" stacked"), result.engine
+for ours, theirs in zip(first.model.weights, plain.weights, strict=True):
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 (fitted,) = KerasMlp().fit_group([wanted])
 assert " jax " in fitted.engine, fitted.engine
