@@ -19,7 +19,7 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("builders.py",),
     ("scaling.py",),
     ("memory.py",),
-    ("memory.py", "--backend", "jax", "--trials", "400"),
+    ("memory.py", "--backend", "jax"),
     ("scores.py",),
 )
 """Scripts with what their numbers in the document were taken with."""
