@@ -148,7 +148,6 @@ class Program:
         """
         import keras
 
-        begun = [self.start(model).optimizer for model in models]
         rates = [getattr(model.optimizer, "_learning_rate", None) for model in models]
         variables = [rate for rate in rates if isinstance(rate, keras.Variable)]
         given = _arrays(variables)
@@ -159,10 +158,11 @@ class Program:
         finally:
             for variable, value in zip(variables, given, strict=True):
                 variable.assign(value)
-            for model, arrays in zip(models, begun, strict=True):
+            for model in models:
                 if model.optimizer.built:
                     remembered = model.optimizer.variables
-                    for variable, value in zip(remembered, arrays, strict=True):
+                    fresh = self.start(model).optimizer
+                    for variable, value in zip(remembered, fresh, strict=True):
                         variable.assign(value)
 
 

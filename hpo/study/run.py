@@ -142,7 +142,7 @@ class StudyRun:
         def make() -> Engine:
             # Only where something is to be trained: what there is may be looked at.
             require_versions(spec.name, trials)
-            return (make_engine or (lambda: local_engine(self._prepared)))()
+            return make_engine() if make_engine else local_engine(self._prepared)
 
         return make_loop(
             self._prepared,
