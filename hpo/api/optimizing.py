@@ -24,10 +24,10 @@ from hpo.records import Params, StudyRecord, Task, Trial
 from hpo.space import Space
 from hpo.spec import parse_study
 from hpo.spec.model import NO_DATA
-from hpo.study import Prepared, StudyRun
+from hpo.study import Prepared, StudyRun, local_engine
 from hpo.study.loop import StudyLoop
 from hpo.study.prepare import assemble, no_data
-from hpo.study.run import local_engine, make_loop, study_record, study_strategy
+from hpo.study.run import make_loop, study_record, study_strategy
 from hpo.study.writing import InMemory
 from hpo.user_code import OBJECTIVE, Home
 

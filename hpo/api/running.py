@@ -13,7 +13,7 @@ from hpo.errors import Problem, SpecError
 from hpo.records import Trial
 from hpo.spec import StudySpec, parse_study, read_study
 from hpo.store import Store
-from hpo.study import Observer, Prepared, Progress, StudyRun, prepare
+from hpo.study import Observer, Prepared, Progress, StudyRun, prepare, started_early
 from hpo.study.nested import NestedRun
 from hpo.tracking import Tracker, in_memory, refuse_shared, resolve
 from hpo.tracking.tracker import DRAIN_SECONDS
@@ -83,13 +83,20 @@ def run(
     uri = resolve(tracking)
     if uri is not None:
         refuse_shared(uri, url)
-    prepared = prepare(_spec(study, overrides, allow_modules))
-    opened = open_store(url)
-    view = stored_study(opened, prepared.spec.name)
-    outer = _nested(prepared, opened)
-    running = StudyRun(prepared, opened, observers=observers(view, callbacks))
-    view.stops_by(running.request_stop)
+    spec = _spec(study, overrides, allow_modules)
     with ExitStack() as stack:
+        equipped = stack.enter_context(started_early(spec))
+        prepared = prepare(spec)
+        opened = open_store(url)
+        view = stored_study(opened, prepared.spec.name)
+        outer = _nested(prepared, opened)
+        running = StudyRun(
+            prepared,
+            opened,
+            make_engine=lambda: equipped(prepared),
+            observers=observers(view, callbacks),
+        )
+        view.stops_by(running.request_stop)
         tracker = None
         if uri is not None and not in_memory(url):
             tracker = Tracker(url, prepared.spec.name, uri)

@@ -31,7 +31,7 @@ from hpo.report.tables import best_row
 from hpo.spec import read_study
 from hpo.spec.words import changes_table
 from hpo.store import Store, masked
-from hpo.study import Observer, Outcome, Prepared, StudyRun, prepare
+from hpo.study import Observer, Outcome, Prepared, StudyRun, prepare, started_early
 from hpo.study.describe import classes_words, data_words, describe, folds_words
 from hpo.study.nested import NestedRun
 from hpo.study.stored import changed_code
@@ -62,26 +62,29 @@ def run_study(
     """
     uri = tracking_address(tracking, store_url)
     spec = read_study(file, overrides=overrides, allowed_modules=allowed_modules)
-    try:
-        prepared = prepare(spec)
-    except SpecError as error:
-        raise located(error, file) from error
-    store = Store(store_url)
-    outer = _nested(prepared, store, uri)
-    bar = ProgressBar(prepared.plan.metric)
-    run = StudyRun(prepared, store, observers=[bar])
-    # While this thread proposes params, results wait for Python's lock: ask for it
-    # every 0.5 ms instead of every 5 ms.
-    sys.setswitchinterval(0.0005)
-    _introduce(prepared, run, store)
-    with sending(store_url, spec.name, uri) as farewell:
-        with bar, stopped_by_signals(run):
-            try:
-                outcome = run.execute()
-            except SpecError as error:
-                raise located(error, file) from error
-        code = _conclude(prepared, outcome, store, format_)
-        farewell()
+    with started_early(spec) as equipped:
+        try:
+            prepared = prepare(spec)
+        except SpecError as error:
+            raise located(error, file) from error
+        store = Store(store_url)
+        outer = _nested(prepared, store, uri)
+        bar = ProgressBar(prepared.plan.metric)
+        run = StudyRun(
+            prepared, store, make_engine=lambda: equipped(prepared), observers=[bar]
+        )
+        # While this thread proposes params, results wait for Python's lock: ask for it
+        # every 0.5 ms instead of every 5 ms.
+        sys.setswitchinterval(0.0005)
+        _introduce(prepared, run, store)
+        with sending(store_url, spec.name, uri) as farewell:
+            with bar, stopped_by_signals(run):
+                try:
+                    outcome = run.execute()
+                except SpecError as error:
+                    raise located(error, file) from error
+            code = _conclude(prepared, outcome, store, format_)
+            farewell()
     if outer is not None and outcome.state == "complete" and code == 0:
         return _run_nested(prepared, outer)
     return code

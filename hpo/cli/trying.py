@@ -27,7 +27,7 @@ from hpo.report.tables import best_trial, manual_row
 from hpo.spec import read_study
 from hpo.spec.scalar import read_scalar
 from hpo.store import Store
-from hpo.study import Prepared, Progress, prepare
+from hpo.study import Prepared, Progress, prepare, started_early
 from hpo.study.manual import ManualTry, manual_params
 from hpo.study.verdict import causes
 
@@ -55,25 +55,28 @@ def try_params(
     """
     given = _given(params)
     spec = read_study(file, overrides=overrides, allowed_modules=allowed_modules)
-    try:
-        prepared = prepare(spec)
-    except SpecError as error:
-        raise located(error, file) from error
-    data = prepared.data
-    chosen = manual_params(
-        prepared.spec.space, prepared.family, data.task, given, n_outputs=data.n_outputs
-    )
-    store = Store(store_url)
-    _refuse_if_run(store, spec.name)
-    bar = _FoldBar(prepared.plan.metric)
-    trying = ManualTry(prepared, store, chosen, observers=[bar])
-    if trying.is_new_study:
-        say(f"study {spec.name!r} is new in the store; `hpo run` goes on with it")
-    with bar, stopped_by_signals(trying):
+    with started_early(spec) as equipped:
         try:
-            tried = trying.execute()
+            prepared = prepare(spec)
         except SpecError as error:
             raise located(error, file) from error
+        data, space = prepared.data, prepared.spec.space
+        chosen = manual_params(
+            space, prepared.family, data.task, given, n_outputs=data.n_outputs
+        )
+        store = Store(store_url)
+        _refuse_if_run(store, spec.name)
+        bar = _FoldBar(prepared.plan.metric)
+        trying = ManualTry(
+            prepared, store, chosen, make_engine=equipped, observers=[bar]
+        )
+        if trying.is_new_study:
+            say(f"study {spec.name!r} is new in the store; `hpo run` goes on with it")
+        with bar, stopped_by_signals(trying):
+            try:
+                tried = trying.execute()
+            except SpecError as error:
+                raise located(error, file) from error
     if not tried.trial.finished:
         n_done, n_folds = len(tried.trial.folds), spec.evaluation.n_folds
         say(

@@ -47,13 +47,14 @@ _CLOSED = "the engine was closed while the task was running"
 class LocalEngine:
     """Run tasks in ``n_workers`` processes that are started once and kept warm.
 
-    Each worker calls ``make_runner(*args)`` when it starts. Only if one of them is
-    defined in the caller's script do workers run that script again: it then needs
-    ``if __name__ == "__main__":``, and what it imports is loaded before ``environment``
-    is set.
+    Each worker calls ``make_runner(*args)`` when it starts, or once `equip` has said
+    what that is. Only if one of them is defined in the caller's script do workers run
+    that script again: it then needs ``if __name__ == "__main__":``, and what it imports
+    is loaded before ``environment`` is set.
 
     Args:
-        make_runner: Importable in a worker; returns what runs the tasks.
+        make_runner: Importable in a worker; returns what runs the tasks. None leaves
+            it, and ``args``, to `equip`.
         args: Its arguments, pickled once and sent to every worker.
         n_workers: How many processes, at least 1.
         threads: How many threads the numeric libraries of one worker may use.
@@ -64,6 +65,8 @@ class LocalEngine:
         environment: More variables for the workers, set before ``args`` is unpickled.
         log_path: File to which the workers' stdout and stderr are appended; None
             discards them.
+        preload: Importable in a worker, and called there before everything else: what
+            takes long and can be done without ``args``. It must not fail.
         on_close: Called once, when no worker is left.
 
     Raises:
@@ -74,7 +77,7 @@ class LocalEngine:
 
     def __init__(
         self,
-        make_runner: Callable[..., Runner],
+        make_runner: Callable[..., Runner] | None = None,
         args: tuple[Any, ...] = (),
         *,
         n_workers: int,
@@ -83,6 +86,7 @@ class LocalEngine:
         max_memory_bytes: int | None = None,
         environment: Mapping[str, str] = MappingProxyType({}),
         log_path: Path | None = None,
+        preload: Callable[[], None] | None = None,
         on_close: Callable[[], None] | None = None,
     ) -> None:
         if n_workers < 1 or threads < 1:
@@ -91,8 +95,12 @@ class LocalEngine:
         self.n_workers = n_workers
         self._threads, self._max_tasks = threads, max_tasks
         self._max_memory_bytes, self._on_close = max_memory_bytes, on_close
-        self._payload = pickle_runner(make_runner, args)
-        self._needs_main = needs_main(self._payload)
+        self._payload: bytes | None = None
+        self._needs_main = False
+        if make_runner is not None:
+            self._payload = pickle_runner(make_runner, args)
+            self._needs_main = needs_main(self._payload)
+        self._preload = preload
         self._settings = worker_settings(threads, environment, log_path)
         self._lock = SettlingLock(self._dispatch)
         self._queue: deque[LocalTask] = deque()
@@ -116,6 +124,30 @@ class LocalEngine:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def equip(
+        self,
+        make_runner: Callable[..., Runner],
+        args: tuple[Any, ...] = (),
+        *,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
+        """Tell workers that were started without it what runs the tasks.
+
+        Args:
+            make_runner: As in the constructor.
+            args: Likewise.
+            on_close: Likewise.
+
+        Raises:
+            EngineError: They cannot be pickled, or the engine is closed.
+        """
+        payload = pickle_runner(make_runner, args)
+        with self._lock.hold():
+            self._refuse_if_closed()
+            self._payload, self._needs_main = payload, needs_main(payload)
+            self._on_close = on_close
+        self._wake.set()
+
     @property
     def capacity(self) -> int:
         if not self._are_tasks_short:
@@ -132,8 +164,7 @@ class LocalEngine:
             refused.set_exception(error)
             return refused
         with self._lock.hold():
-            if self._is_closing:
-                raise EngineError("the engine is closed; no task can be submitted")
+            self._refuse_if_closed()
             if self._broken is not None:
                 raise copy.copy(self._broken)
             self._queue.append(entry)
@@ -162,6 +193,10 @@ class LocalEngine:
         if self._on_close is not None:
             on_close, self._on_close = self._on_close, None
             on_close()
+
+    def _refuse_if_closed(self) -> None:
+        if self._is_closing:
+            raise EngineError("the engine is closed; no task can be submitted")
 
     def _dispatch(self) -> None:
         while self._queue and (slot := self._free_slot()) is not None:
@@ -285,6 +320,7 @@ class LocalEngine:
                     slot.started_at += late if late > _LATE_SECONDS else 0.0
                     self._inspect(slot)
             self._start_missing()
+            self._equip_started()
 
     def _inspect(self, slot: Slot) -> None:
         if not slot.is_alive:
@@ -293,7 +329,7 @@ class LocalEngine:
                 self._bury(slot)
             slot.is_found_dead = True
         elif not slot.is_ready:
-            if slot.seconds > _START_SECONDS:
+            if slot.is_equipped and slot.seconds > _START_SECONDS:
                 text = f"it was not ready after {_START_SECONDS:.0f} seconds"
                 self._fail_start(slot, text, is_final=False)
         elif (error := slot.overrun(self._max_memory_bytes)) is not None:
@@ -316,8 +352,20 @@ class LocalEngine:
                         return
                     slot = Slot(self._settings, needs_main=self._needs_main)
                     self._slots.append(slot)
-                slot.start(self._payload, self._threads, self._on_ready)
+                slot.start(self._preload)
             except (OSError, RuntimeError) as error:
                 with self._lock.hold():
                     if slot is None or slot in self._slots:
                         self._fail_start(slot, repr(error), is_final=False)
+
+    def _equip_started(self) -> None:
+        with self._lock.hold():
+            if self._payload is None or self._is_closing:
+                return
+            for slot in list(self._slots):
+                if slot.is_equipped:
+                    continue
+                if self._needs_main and not slot.has_main:
+                    self._retire(slot, gently=False)  # another one is started
+                else:
+                    slot.equip(self._payload, self._threads, self._on_ready)

@@ -30,7 +30,13 @@ from pebble import ProcessPool
 
 from hpo.engines.engine import Runner, TaskMemoryError, TaskTimeoutError
 from hpo.engines.local_task import LocalTask
-from hpo.engines.local_worker import WorkerSettings, guard, prepare, run_task
+from hpo.engines.local_worker import (
+    WorkerSettings,
+    guard,
+    prepare,
+    run_ahead,
+    run_task,
+)
 from hpo.engines.memory import own_bytes
 from hpo.errors import EngineError
 
@@ -108,7 +114,8 @@ class Slot:
 
     def __init__(self, settings: WorkerSettings, *, needs_main: bool) -> None:
         self.tasks: deque[LocalTask] = deque()
-        self.is_ready = False
+        self.has_main = needs_main
+        self.is_equipped = self.is_ready = False
         self.is_found_dead = False
         self.started_at = time.monotonic()
         self.n_done = 0
@@ -124,20 +131,26 @@ class Slot:
             context=self._context,
         )
 
-    def start(
+    def start(self, preload: Callable[[], None] | None) -> None:
+        """Start the worker and let it import what can be imported already.
+
+        Raises:
+            OSError, RuntimeError: The process cannot be started.
+        """
+        self._pool.schedule(run_ahead, args=(preload,))
+        self._reader.close()
+
+    def equip(
         self,
         payload: bytes,
         threads: int,
         on_ready: Callable[[Slot, Future[Any]], None],
     ) -> None:
-        """Start the worker and let it make its runner.
-
-        Raises:
-            OSError, RuntimeError: The process cannot be started.
-        """
-        future = self._pool.schedule(prepare, args=(payload, threads))
-        self._reader.close()
-        future.add_done_callback(lambda done: on_ready(self, done))
+        """Let the worker make its runner; a worker that is gone is found dead later."""
+        self.is_equipped, self.started_at = True, time.monotonic()
+        with suppress(RuntimeError):
+            future = self._pool.schedule(prepare, args=(payload, threads))
+            future.add_done_callback(lambda done: on_ready(self, done))
 
     def send(
         self,

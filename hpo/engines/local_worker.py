@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -88,6 +88,13 @@ def guard(settings: WorkerSettings, lifeline: Connection) -> None:
     os.environ.update(settings.environment)
     # Blocked by the coordinator while this process had no handler yet.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def run_ahead(preload: Callable[[], None] | None) -> None:
+    """Do what takes long and needs no runner; None is nothing."""
+    if preload is not None:
+        with not_looked_for():
+            preload()
 
 
 def prepare(payload: bytes, threads: int) -> HpoError | str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from hpo.models.family import Family, FitRequest, Fitted, HandedBack
 from hpo.models.preparation import Surroundings, TargetScaler, sample_weight
 from hpo.records import FoldResult
 from hpo.seeds import derived_seed
-from hpo.user_code import OBJECTIVE, kind_of
+from hpo.user_code import OBJECTIVE, Home, kind_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,6 +43,15 @@ def make_runner(
     family = get_family(plan.family, home=plan.home)
     family.warm_up()
     return Evaluator(plan, family, files).run
+
+
+def preload(model: str, home: Home) -> None:
+    """Import what a study's models take, before a worker is given the study.
+
+    What fails here fails again in `make_runner`, which tells it.
+    """
+    with suppress(Exception):
+        get_family(model, home=home).warm_up()
 
 
 @dataclass(frozen=True)

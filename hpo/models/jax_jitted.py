@@ -3,10 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 MAX_FORMS = 24
 """Programs of one function kept; each takes some MB. Those on disk stay."""
+
+
+LITTLE_EFFORT = {
+    "xla_backend_optimization_level": 0,
+    "xla_llvm_disable_expensive_passes": True,
+    "xla_cpu_use_fusion_emitters": False,
+    "xla_cpu_parallel_codegen_split_count": 1,
+}
+"""Options of XLA that compile in a third of the time what then runs slower."""
+
+
+def jitted_for_little_use(function: Callable[..., Any]) -> Any:
+    """Return a function compiled by JAX that is to be called a few times only.
+
+    The options may go with a version of XLA; then it takes its usual time.
+    """
+    import jax
+
+    known = LITTLE_EFFORT if _are_known() else {}
+    return jax.jit(function, compiler_options=known)
+
+
+@cache
+def _are_known() -> bool:
+    import jax
+
+    try:
+        jax.jit(lambda: 0, compiler_options=LITTLE_EFFORT)()
+    except Exception:  # whatever this version calls it
+        return False
+    return True
 
 
 class Jitted:

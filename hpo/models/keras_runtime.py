@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from functools import cache
+from multiprocessing import parent_process
 
 from hpo.errors import EngineError
+from hpo.models.put_off import put_off
 from hpo.quiet import without_notices
 
 BACKENDS = ("tensorflow", "jax")
@@ -36,10 +38,18 @@ def prepare() -> str:
             "unset it"
         )
     n_threads = _n_threads()
-    with without_notices():
+    with without_notices(), put_off(*_seldom_used(backend)):
         version = _bring_up_jax() if backend == "jax" else _bring_up(n_threads)
         import keras
     return f"keras {keras.__version__} {backend} {version}"
+
+
+def _seldom_used(backend: str) -> tuple[str, ...]:
+    """Return what comes along with Keras, seldom used and a quarter of its time."""
+    if parent_process() is None:
+        return ()  # not a worker: another thread may be importing them
+    drawing = ("matplotlib", "matplotlib.pyplot")
+    return drawing if backend == "jax" else (*drawing, "jax")
 
 
 def _bring_up(n_threads: int) -> str:

@@ -58,7 +58,7 @@ class Backend(Protocol):
         """Return the size, at least ``n_networks``, that a stack should have."""
 
     def to_device(self, array: NDArray[Any]) -> Any:
-        """Move an array to where programs run."""
+        """Move an array to where programs run; nobody may write to it any more."""
 
     def to_numpy(self, tensor: Any) -> NDArray[Any]:
         """Copy a tensor to memory that nothing else writes to."""
@@ -192,9 +192,10 @@ class JaxBackend:
         return next((s for s in GHOST_SIZES if s >= n_networks), n_networks)
 
     def to_device(self, array: NDArray[Any]) -> Any:
-        import jax.numpy as jnp
+        import jax
 
-        return jnp.asarray(array)
+        # Not jnp.asarray, which compiles a copy for each shape.
+        return jax.device_put(array)
 
     def to_numpy(self, tensor: Any) -> NDArray[Any]:
         import numpy as np

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.models.builder_keras import options_of
 from hpo.models.family import FitRequest
+from hpo.models.jax_jitted import jitted_for_little_use
 from hpo.models.keras_network import build, draw_kernels, kernels
 from hpo.models.settings import Settings
 from hpo.models.stack_backend import Backend
@@ -214,6 +215,9 @@ def _trained_by_keras(
     # The member has trained: a new one of the same request deals the same batches.
     fresh = Checked(request)
     model = compiled(fresh, eagerly=eagerly, metrics=())
+    if not eagerly:
+        model.jit_compile = False
+        model.train_step = jitted_for_little_use(model.train_step)
     before = model.get_weights()
     dealt, counts = fresh.next_batches(0), fresh.counts()
     y = targets(request)

@@ -2,7 +2,8 @@
 
 from hpo.study.prepare import Prepared, prepare
 from hpo.study.progress import Observer, Progress
-from hpo.study.run import Outcome, StudyRun, local_engine
+from hpo.study.run import Outcome, StudyRun
+from hpo.study.workers import local_engine, started_early
 
 __all__ = [
     "Observer",
@@ -12,4 +13,5 @@ __all__ = [
     "StudyRun",
     "local_engine",
     "prepare",
+    "started_early",
 ]

@@ -17,8 +17,8 @@ from hpo.spec.hyperparameters import write_space
 from hpo.spec.model import may_use_keras
 from hpo.study.network import network_sizes
 from hpo.study.prepare import Prepared
-from hpo.study.run import default_jobs
 from hpo.study.test_part import missing_classes
+from hpo.study.workers import n_workers
 from hpo.user_code import OBJECTIVE, kind_of
 
 Facts = dict[str, Any]
@@ -65,11 +65,6 @@ def _backend(spec: StudySpec) -> str | None:
     """Return what Keras computes with; None where nobody knows that it does."""
     told = may_use_keras(spec.model) and kind_of(spec.model) != OBJECTIVE
     return spec.engine.backend if told else None
-
-
-def n_workers(spec: StudySpec) -> int:
-    """Return how many worker processes a study has on this machine."""
-    return spec.engine.jobs or default_jobs(spec.engine.threads)
 
 
 def notes(data: Dataset) -> list[str]:

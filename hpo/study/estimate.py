@@ -16,10 +16,11 @@ from hpo.engines.engine import Engine
 from hpo.errors import TrialError
 from hpo.evaluation import Group, Pair
 from hpo.records import FoldResult
-from hpo.study.describe import n_workers, spec_counts
+from hpo.study.describe import spec_counts
 from hpo.study.prepare import Prepared
-from hpo.study.run import default_jobs, local_engine, takes_whole_trials
+from hpo.study.run import takes_whole_trials
 from hpo.study.verdict import last_line
+from hpo.study.workers import default_jobs, local_engine, n_workers
 
 AGAIN_BELOW_SECONDS = 20.0
 """A fold that took longer is not trained a second time to see what it costs warm."""

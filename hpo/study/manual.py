@@ -25,9 +25,10 @@ from hpo.study.groups import Schedule
 from hpo.study.loop import Budget, StudyLoop
 from hpo.study.prepare import Prepared
 from hpo.study.progress import Observer
-from hpo.study.run import local_engine, study_record, try_quietly
+from hpo.study.run import study_record, try_quietly
 from hpo.study.trained import require_versions
 from hpo.study.verdict import Verdict
+from hpo.study.workers import local_engine
 from hpo.study.writing import OneTrial
 
 

@@ -90,12 +90,17 @@ def prepare(spec: StudySpec) -> Prepared:
     """
     if what := why_missing(spec.engine.backend):
         raise SpecError([Problem("engine.backend", what)])
-    given = variables(spec.engine.backend, spec.engine.threads)
-    home = Home(spec.folder, spec.allowed_modules, tuple(given.items()))
+    home = home_of(spec)
     family = get_family(spec.model, home=home, backend=spec.engine.backend)
     spec, family, notes = with_discovered_space(spec, family, home)
     data = _load(spec, home)
     return assemble(spec, replace(data, notes=(*data.notes, *notes)), family, home)
+
+
+def home_of(spec: StudySpec) -> Home:
+    """Return where code that a study names may come from, and what it finds set."""
+    given = variables(spec.engine.backend, spec.engine.threads)
+    return Home(spec.folder, spec.allowed_modules, tuple(given.items()))
 
 
 def _load(spec: StudySpec, home: Home) -> Dataset:

@@ -18,7 +18,7 @@ from hpo.records import Params, TestLook, Trial, TrialKind
 from hpo.store.writer import MANUAL, SEARCH
 from hpo.study.backend import variables
 from hpo.study.prepare import Prepared
-from hpo.study.run import shared_plan
+from hpo.study.workers import shared_plan
 from hpo.user_code import OBJECTIVE, kind_of
 
 

@@ -6,25 +6,13 @@ loop. Tracking and progress are observers that the faces hand in.
 
 from __future__ import annotations
 
-import functools
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from hpo.engines.engine import Engine
-from hpo.engines.local import LocalEngine
-from hpo.errors import EngineError, StoreError
-from hpo.evaluation import (
-    Plan,
-    SharedPlan,
-    is_large,
-    make_runner,
-    make_scratch,
-    remove_scratch,
-    share,
-)
+from hpo.errors import StoreError
 from hpo.models.family import Family
 from hpo.records import Params, StudyRecord, StudyState, Trial
 from hpo.search import Enqueued, Strategy, make_strategy, sees_scores
@@ -32,7 +20,6 @@ from hpo.spec import Change, StudySpec
 from hpo.spec.model import may_use_keras
 from hpo.store import Store
 from hpo.store.leases import BEATS_PER_LEASE, LEASE_SECONDS
-from hpo.study.backend import variables
 from hpo.study.editing import edits
 from hpo.study.groups import Schedule
 from hpo.study.loop import Budget, StudyLoop
@@ -41,13 +28,11 @@ from hpo.study.progress import Observer
 from hpo.study.racing import MedianRacing
 from hpo.study.trained import require_versions
 from hpo.study.verdict import Verdict
+from hpo.study.workers import local_engine, n_workers
 from hpo.study.writing import TrialWriter
-from hpo.user_code import OBJECTIVE, kind_of
 
-MAX_TASKS = 500
 NOT_KERAS = "scikit-learn"
 """What is stored as the backend of a study without Keras."""
-MEMORY_SHARE = 0.8
 
 
 @dataclass(frozen=True)
@@ -237,63 +222,6 @@ def try_quietly(work: Callable[[], object]) -> None:
         return
 
 
-def local_engine(prepared: Prepared) -> LocalEngine:
-    """Make the local engine that a study asks for.
-
-    Large data are laid in files that the workers share; those go when it is closed.
-
-    Raises:
-        EngineError: There is no room for those files.
-    """
-    spec = prepared.spec
-    n_workers = spec.engine.jobs or default_jobs(spec.engine.threads)
-    plan, tidy_up = shared_plan(prepared.plan)
-    return LocalEngine(
-        make_runner,
-        (plan,),
-        n_workers=n_workers,
-        threads=spec.engine.threads,
-        max_tasks=MAX_TASKS,
-        max_memory_bytes=_memory_limit(n_workers),
-        environment=variables(spec.engine.backend, spec.engine.threads),
-        on_close=tidy_up,
-    )
-
-
-def shared_plan(plan: Plan) -> tuple[Plan | SharedPlan, Callable[[], None] | None]:
-    """Return the plan as workers get it, and what to call when they are gone."""
-    if kind_of(plan.family) == OBJECTIVE or not is_large(plan):
-        return plan, None
-    try:
-        folder = make_scratch()
-        tidy_up = functools.partial(remove_scratch, folder)
-        try:
-            return share(plan, folder), tidy_up
-        except OSError:
-            tidy_up()
-            raise
-    except OSError as error:
-        raise EngineError(
-            f"the data cannot be laid in a temporary file for the workers "
-            f"({error.strerror}); make room, or set TMPDIR to a folder that has room"
-        ) from error
-
-
-def default_jobs(threads: int) -> int:
-    """Return how many workers this machine has room for."""
-    usable = getattr(os, "sched_getaffinity", None)
-    n_cores = len(usable(0)) if usable else os.cpu_count() or 1
-    return max(1, n_cores // threads)
-
-
-def _memory_limit(n_workers: int) -> int:
-    """Return the memory in bytes at which a worker is replaced after its task."""
-    import psutil
-
-    share = MEMORY_SHARE * psutil.virtual_memory().total / n_workers
-    return int(share / 2)
-
-
 def study_strategy(prepared: Prepared, enqueue: Sequence[Params] = ()) -> Strategy:
     """Return the strategy of a study, with a person's own params near its start."""
     search = prepared.spec.search
@@ -325,7 +253,7 @@ def _schedule(family: Family, spec: StudySpec, strategy: Strategy) -> Schedule:
         racing=_racing(spec),
         group_matters=family.group_matters,
         timed=spec.search.timeout_seconds is not None,
-        n_workers=spec.engine.jobs or default_jobs(spec.engine.threads),
+        n_workers=n_workers(spec),
         whole_trials=takes_whole_trials(family, spec),
     )
 

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from concurrent.futures import CancelledError, wait
+from functools import partial
 from pathlib import Path
 
 import local_tasks
@@ -197,6 +198,63 @@ def test_a_worker_that_dies_once_when_starting_costs_nothing(code, tmp_path):
     flag = str(tmp_path / "tried")
     with LocalEngine(local_tasks.make_runner_once, (flag, code), n_workers=1) as engine:
         assert result(engine, "add", 1, 1) == 2
+
+
+def test_workers_start_before_they_are_told_what_runs_the_tasks(tmp_path):
+    ended = []
+    ahead = partial(local_tasks.note_pid, str(tmp_path))
+    with LocalEngine(preload=ahead, n_workers=2) as engine:
+        future = engine.submit(("add", 1, 2))
+        assert eventually(lambda: len([*tmp_path.iterdir()]) == 2, SOON)
+        time.sleep(0.2)
+        assert not future.done()
+        engine.equip(local_tasks.make_runner, on_close=lambda: ended.append(1))
+        assert future.result(SOON) == 3
+        assert str(result(engine, "pid")) in {path.name for path in tmp_path.iterdir()}
+        # One that takes the place of another is told too.
+        assert isinstance(error(engine, "kill_self", signal.SIGKILL), WorkerLostError)
+        futures = [engine.submit(("sleep", 0.2)) for _ in range(6)]
+        pids = {str(future.result(SOON)) for future in futures}
+        assert len(pids) == 2
+        assert pids <= {path.name for path in tmp_path.iterdir()}
+        assert not ended
+    assert ended == [1]
+    with pytest.raises(EngineError, match="closed"):
+        engine.equip(local_tasks.make_runner)
+    assert len([*tmp_path.iterdir()]) == 3
+
+
+def test_workers_that_are_told_nothing_leave_nothing(tmp_path):
+    ahead = partial(local_tasks.note_pid, str(tmp_path))
+    for wait_for in (0, 2):
+        with LocalEngine(preload=ahead, n_workers=2):
+            assert eventually(lambda n=wait_for: len([*tmp_path.iterdir()]) >= n, SOON)
+    assert children() == []
+
+
+def test_workers_that_end_before_they_are_told_break_the_engine():
+    ahead = partial(local_tasks.end_at_once, 3)
+    with LocalEngine(preload=ahead, n_workers=2) as engine:
+        assert eventually(lambda: engine._broken is not None, SOON)
+        engine.equip(local_tasks.make_runner)
+        with pytest.raises(EngineError, match="cannot start"):
+            engine.submit(("pid",))
+
+
+def test_workers_learn_the_script_when_a_runner_of_it_comes_later(tmp_path):
+    script = tmp_path / "main.py"
+    script.write_text(
+        "from hpo.engines.local import LocalEngine\n"
+        "def make():\n    return lambda task: task * 2\n"
+        "if __name__ == '__main__':\n"
+        "    with LocalEngine(n_workers=1) as engine:\n"
+        "        futures = [engine.submit(21)]\n"
+        "        engine.equip(make)\n"
+        "        print(futures[0].result(20))\n"
+    )
+    with start_script(script) as coordinator:
+        said, errors = coordinator.communicate(timeout=SOON)
+    assert (said, errors) == ("42\n", "")
 
 
 def test_a_runner_that_cannot_be_pickled_is_refused_at_once():

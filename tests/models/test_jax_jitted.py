@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from hpo.models import jax_jitted
 from hpo.models.jax_jitted import Jitted
 
 
@@ -39,5 +40,20 @@ def check():
     assert len(jitted) == 1
 
 
+def test_what_runs_only_a_few_times_is_compiled_with_little_effort():
+    subprocess.run([sys.executable, __file__, "little"], check=True)
+
+
+def check_little_effort():
+    pytest.importorskip("jax")
+    assert jax_jitted._are_known(), "XLA has dropped an option"
+    twice = jax_jitted.jitted_for_little_use(lambda x: {"y": x["x"] * 2})
+    assert twice({"x": np.float32(4)})["y"] == 8
+    # Another XLA may not know one of them.
+    jax_jitted.LITTLE_EFFORT["xla_of_tomorrow"] = 1
+    jax_jitted._are_known.cache_clear()
+    assert jax_jitted.jitted_for_little_use(lambda x: x + 1)(1) == 2
+
+
 if __name__ == "__main__":
-    check()
+    check_little_effort() if "little" in sys.argv else check()
