@@ -66,7 +66,8 @@ class LocalEngine:
         log_path: File to which the workers' stdout and stderr are appended; None
             discards them.
         preload: Importable in a worker, and called there before everything else: what
-            takes long and can be done without ``args``. It must not fail.
+            takes long and can be done without ``args``. What it raises is nowhere
+            told, so ``make_runner`` should come upon it too.
         on_close: Called once, when no worker is left.
 
     Raises:

@@ -91,9 +91,9 @@ def guard(settings: WorkerSettings, lifeline: Connection) -> None:
 
 
 def run_ahead(preload: Callable[[], None] | None) -> None:
-    """Do what takes long and needs no runner; None is nothing."""
+    """Do what takes long and needs no runner, as far as it goes; None is nothing."""
     if preload is not None:
-        with not_looked_for():
+        with suppress(Exception, SystemExit), not_looked_for():
             preload()
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,10 +47,10 @@ def make_runner(
 def preload(model: str, home: Home) -> None:
     """Import what a study's models take, before a worker is given the study.
 
-    What fails here fails again in `make_runner`, which tells it.
+    Raises:
+        Exception: Whatever `make_runner` raises too, as it does this again.
     """
-    with suppress(Exception):
-        get_family(model, home=home).warm_up()
+    get_family(model, home=home).warm_up()
 
 
 @dataclass(frozen=True)

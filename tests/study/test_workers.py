@@ -71,13 +71,14 @@ def test_workers_of_a_study_that_cannot_be_read_end(tmp_path, seen):
     assert workers() == []
 
 
-def test_what_fails_ahead_is_told_when_the_study_is_run(tmp_path, seen):
-    (tmp_path / "early_net.py").write_text("raise RuntimeError('no such luck')")
+@pytest.mark.parametrize("failing", ["RuntimeError", "SystemExit"])
+def test_what_fails_ahead_is_told_when_the_study_is_run(tmp_path, seen, failing):
+    (tmp_path / "early_net.py").write_text(f"raise {failing}('no such luck')")
     store = Store(f"sqlite:///{tmp_path / 'hpo.db'}")
     with started_early(spec(tmp_path)) as equipped:
         prepared = prepare(spec(tmp_path))
         run = StudyRun(prepared, store, make_engine=lambda: equipped(prepared))
-        with pytest.raises(SpecError, match="no such luck"):
+        with pytest.raises(SpecError, match="early_net cannot be imported"):
             run.execute()
     assert workers() == []
 
