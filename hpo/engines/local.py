@@ -98,9 +98,6 @@ class LocalEngine:
         self._max_memory_bytes, self._on_close = max_memory_bytes, on_close
         self._payload: bytes | None = None
         self._needs_main = False
-        if make_runner is not None:
-            self._payload = pickle_runner(make_runner, args)
-            self._needs_main = needs_main(self._payload)
         self._preload = preload
         self._settings = worker_settings(threads, environment, log_path)
         self._lock = SettlingLock(self._dispatch)
@@ -116,6 +113,8 @@ class LocalEngine:
         self._watcher = threading.Thread(
             target=self._watch, name="hpo-local-engine", daemon=True
         )
+        if make_runner is not None:
+            self.equip(make_runner, args, on_close=on_close)
         atexit.register(self.close)
         self._watcher.start()
 
