@@ -42,6 +42,14 @@ class SlowSVC(SVC):
 def build(params, data):
     return SlowSVC(**params)
 """
+# The first fold in training kills its worker; a kill from outside may hit an idle one.
+MORTAL = SLOW.replace(
+    "        time.sleep",
+    """        with contextlib.suppress(FileExistsError):
+            pathlib.Path(__file__).with_name("killed").touch(exist_ok=False)
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep""",
+).replace("import time", "import contextlib, os, pathlib, signal, time")
 # Folds of seconds, which cost the processor nothing.
 SLEEPY_STUDY = """
 name: sleepy
@@ -132,16 +140,20 @@ def is_worker(process):
 
 
 def test_a_killed_worker_costs_nothing_but_time(make_folder):
-    text = STUDY.format(strategy="random", patience="null")
+    text = SLOW_STUDY.format(strategy="random", patience="null")
     calm, shot = make_folder("calm", text), make_folder("shot", text)
+    for folder in (calm, shot):
+        folder.write("slow.py", MORTAL)
+    (calm.path / "killed").touch()
     calm.hpo("run", "study.yaml")
     process = shot.start("run", "study.yaml")
-    for n_folds in (0, 20, 40, 60):
+    for n_folds in (0, 20, 40):
         shot.wait_for_folds(process, n_folds)
         workers = [w for w in family_of(process) if is_worker(w)]
         if workers:
             random.choice(workers).kill()
     _, said = finish(process, 0)
+    assert (shot.path / "killed").exists()
     assert "warning: the worker was killed by SIGKILL (the system may be out" in said
     assert " in training; each is tried up to 3 times" in said
     assert shot.trial_table("svc") == calm.trial_table("svc")
