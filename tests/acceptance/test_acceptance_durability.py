@@ -10,11 +10,11 @@ import psutil
 import pytest
 from command_folder import family_of
 
-# precomputed makes SVC raise: those trials fail.
+# precomputed makes the model raise: those trials fail.
 STUDY = """
 name: svc
 data: {{source: sklearn.breast_cancer}}
-model: sklearn.svm.SVC
+model: slow:build
 space:
   C: {{float: [0.01, 100], log: true, points: 5}}
   kernel: [rbf, linear, poly, precomputed]
@@ -28,8 +28,7 @@ search:
   seed: 5
 evaluation: {{folds: 5}}
 """
-# The same machine, whose folds take so long that ten kills find a study to kill.
-SLOW_STUDY = STUDY.replace("model: sklearn.svm.SVC", "model: slow:build")
+# A support vector machine whose folds take so long that kills find a study to kill.
 SLOW = """
 import time
 from sklearn.svm import SVC
@@ -94,9 +93,7 @@ def test_ten_kills_and_other_numbers_of_workers_change_nothing(
 ):
 
     def make(label):
-        folder = make_folder(
-            label, SLOW_STUDY.format(strategy=strategy, patience=patience)
-        )
+        folder = make_folder(label, STUDY.format(strategy=strategy, patience=patience))
         folder.write("slow.py", SLOW)
         return folder
 
@@ -140,7 +137,7 @@ def is_worker(process):
 
 
 def test_a_killed_worker_costs_nothing_but_time(make_folder):
-    text = SLOW_STUDY.format(strategy="random", patience="null")
+    text = STUDY.format(strategy="random", patience="null")
     calm, shot = make_folder("calm", text), make_folder("shot", text)
     for folder in (calm, shot):
         folder.write("slow.py", MORTAL)
@@ -177,6 +174,8 @@ def test_a_second_run_exits_3_and_names_the_holder(make_folder):
 def test_ctrl_c_stops_gracefully_and_the_next_run_goes_on(make_folder):
     text = STUDY.format(strategy="bayesian", patience="null")
     calm, stopped = make_folder("calm", text), make_folder("stopped", text)
+    for folder in (calm, stopped):
+        folder.write("slow.py", SLOW)
     calm.hpo("run", "study.yaml")
     process = stopped.start("run", "study.yaml")
     stopped.wait_for_folds(process, 10)
