@@ -114,7 +114,7 @@ class LocalEngine:
             target=self._watch, name="hpo-local-engine", daemon=True
         )
         if make_runner is not None:
-            self.equip(make_runner, args, on_close=on_close)
+            self.equip(make_runner, args)
         atexit.register(self.close)
         self._watcher.start()
 
@@ -136,7 +136,7 @@ class LocalEngine:
         Args:
             make_runner: As in the constructor.
             args: Likewise.
-            on_close: Likewise.
+            on_close: Likewise; None leaves what the constructor was given.
 
         Raises:
             EngineError: They cannot be pickled, or the engine is closed.
@@ -145,7 +145,7 @@ class LocalEngine:
         with self._lock.hold():
             self._refuse_if_closed()
             self._payload, self._needs_main = payload, needs_main(payload)
-            self._on_close = on_close
+            self._on_close = on_close or self._on_close
         self._wake.set()
 
     @property

@@ -42,13 +42,22 @@ def build(params, data):
     return SlowSVC(**params)
 """
 # The first fold in training kills its worker; a kill from outside may hit an idle one.
-MORTAL = SLOW.replace(
-    "        time.sleep",
-    """        with contextlib.suppress(FileExistsError):
+MORTAL = (
+    SLOW
+    + """
+import contextlib, os, pathlib, signal
+
+class MortalSVC(SlowSVC):
+    def fit(self, X, y):
+        with contextlib.suppress(FileExistsError):
             pathlib.Path(__file__).with_name("killed").touch(exist_ok=False)
             os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep""",
-).replace("import time", "import contextlib, os, pathlib, signal, time")
+        return super().fit(X, y)
+
+def build(params, data):
+    return MortalSVC(**params)
+"""
+)
 # Folds of seconds, which cost the processor nothing.
 SLEEPY_STUDY = """
 name: sleepy
@@ -72,6 +81,13 @@ def build(params, data):
 pytestmark = pytest.mark.slow
 
 
+def slow(make_folder, label, strategy, *, patience="null", code=SLOW):
+    """Make a folder with a study whose folds take a twentieth of a second each."""
+    folder = make_folder(label, STUDY.format(strategy=strategy, patience=patience))
+    folder.write("slow.py", code)
+    return folder
+
+
 def sleepy(make_folder, seconds):
     """Make a folder with a study whose folds take so many seconds each."""
     folder = make_folder("sleepy", SLEEPY_STUDY)
@@ -91,11 +107,8 @@ def finish(process, code):
 def test_ten_kills_and_other_numbers_of_workers_change_nothing(
     make_folder, strategy, patience
 ):
-
     def make(label):
-        folder = make_folder(label, STUDY.format(strategy=strategy, patience=patience))
-        folder.write("slow.py", SLOW)
-        return folder
+        return slow(make_folder, label, strategy, patience=patience)
 
     tables = []
     for jobs in ("1", "2", "3"):
@@ -137,14 +150,13 @@ def is_worker(process):
 
 
 def test_a_killed_worker_costs_nothing_but_time(make_folder):
-    text = STUDY.format(strategy="random", patience="null")
-    calm, shot = make_folder("calm", text), make_folder("shot", text)
-    for folder in (calm, shot):
-        folder.write("slow.py", MORTAL)
+    calm, shot = (
+        slow(make_folder, label, "random", code=MORTAL) for label in ("calm", "shot")
+    )
     (calm.path / "killed").touch()
     calm.hpo("run", "study.yaml")
     process = shot.start("run", "study.yaml")
-    for n_folds in (0, 20, 40):
+    for n_folds in (0, 20, 40, 60):
         shot.wait_for_folds(process, n_folds)
         workers = [w for w in family_of(process) if is_worker(w)]
         if workers:
@@ -172,10 +184,9 @@ def test_a_second_run_exits_3_and_names_the_holder(make_folder):
 
 
 def test_ctrl_c_stops_gracefully_and_the_next_run_goes_on(make_folder):
-    text = STUDY.format(strategy="bayesian", patience="null")
-    calm, stopped = make_folder("calm", text), make_folder("stopped", text)
-    for folder in (calm, stopped):
-        folder.write("slow.py", SLOW)
+    calm, stopped = (
+        slow(make_folder, label, "bayesian") for label in ("calm", "stopped")
+    )
     calm.hpo("run", "study.yaml")
     process = stopped.start("run", "study.yaml")
     stopped.wait_for_folds(process, 10)

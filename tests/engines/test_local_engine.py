@@ -200,6 +200,16 @@ def test_a_worker_that_dies_once_when_starting_costs_nothing(code, tmp_path):
         assert result(engine, "add", 1, 1) == 2
 
 
+def test_what_is_to_be_called_at_the_end_outlasts_being_told_what_to_run():
+    ended = []
+    with LocalEngine(n_workers=1, on_close=lambda: ended.append(1)) as engine:
+        engine.equip(local_tasks.make_runner)
+        assert result(engine, "add", 1, 2) == 3
+        assert not ended
+    engine.close()
+    assert ended == [1]
+
+
 def test_workers_start_before_they_are_told_what_runs_the_tasks(tmp_path):
     ended = []
     ahead = partial(local_tasks.note_pid, str(tmp_path))
