@@ -42,9 +42,7 @@ def build(params, data):
     return SlowSVC(**params)
 """
 # The first fold in training kills its worker; a kill from outside may hit an idle one.
-MORTAL = (
-    SLOW
-    + """
+MORTAL = f"""{SLOW}
 import contextlib, os, pathlib, signal
 
 class MortalSVC(SlowSVC):
@@ -57,7 +55,6 @@ class MortalSVC(SlowSVC):
 def build(params, data):
     return MortalSVC(**params)
 """
-)
 # Folds of seconds, which cost the processor nothing.
 SLEEPY_STUDY = """
 name: sleepy
